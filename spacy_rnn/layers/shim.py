@@ -1,0 +1,206 @@
+"""thinc's shim for torch modules, with what recurrent models in spaCy need of it."""
+
+import contextlib
+import copy
+import multiprocessing
+import os
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import srsly
+from thinc.api import ArgsKwargs, PyTorchShim, torch2xp, xp2torch
+from thinc.compat import torch
+from thinc.optimizers import Optimizer
+from thinc.util import convert_recursive, get_torch_default_device
+
+from ..errors import Errors
+
+
+class RNNShim(PyTorchShim):
+    """Between a torch module and a thinc model.
+
+    Differs from `thinc.shims.PyTorchShim`, which it extends, in that
+
+    - the module is built when its sizes are known, or when weights are loaded;
+    - weights are saved as safetensors beside the sizes, and nothing is unpickled;
+    - parameter averages reach the torch weights;
+    - gradients are clipped by their norm over the whole module;
+    - a parameter without a gradient is left alone, by momentum and decay as well;
+    - the module is in training mode inside `begin_update` only;
+    - a copy has an id, and so an optimizer state, of its own.
+
+    build: Makes the module. Called with `config` as keyword arguments.
+    name: What errors call the layer.
+    max_grad_norm: Scale the module's gradients so that their joint norm is at most
+        this, as `torch.nn.utils.clip_grad_norm_` does. 0 leaves them.
+    """
+
+    def __init__(
+        self, build: Callable[..., Any], name: str, *, max_grad_norm: float = 0.0
+    ) -> None:
+        super().__init__(None)
+        self.build_module = build
+        self.name = name
+        self.max_grad_norm = max_grad_norm
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
+        copied = self.__class__(
+            self.build_module, self.name, max_grad_norm=self.max_grad_norm
+        )
+        copied.cfg = copy.deepcopy(self.cfg, memo)
+        copied._model = copy.deepcopy(self._model, memo)
+        memo[id(self)] = copied
+        return copied
+
+    def build(self, **config: Any) -> None:
+        """Make a module with fresh weights, on the device of the current ops.
+
+        config: Arguments for `build`, JSON values only: they are saved.
+        """
+        self.cfg = config
+        self._model = self._make(config)
+
+    def _make(self, config: Dict[str, Any]) -> Any:
+        return self.build_module(**config).to(get_torch_default_device()).eval()
+
+    @property
+    def module(self) -> Any:
+        """The torch module. RAISES: KeyError if there is none yet, which spaCy
+        reports as a component that was not initialized (E109)."""
+        if self._model is None:
+            raise KeyError(Errors.R101.format(name=self.name))
+        return self._model
+
+    @property
+    def device(self) -> Any:
+        parameter = next(self.module.parameters(), None)
+        return get_torch_default_device() if parameter is None else parameter.device
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Run the module without keeping anything for a backward pass."""
+        limit_threads_in_children()
+        with torch.no_grad():
+            return self.module(*inputs.args, **inputs.kwargs)
+
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable]:
+        """Run the module in training mode.
+
+        RETURNS: Its outputs, and a callback from the gradients of the outputs, as
+            arguments of `torch.autograd.backward`, to those of the inputs.
+        """
+        limit_threads_in_children()
+        self.module.train()
+        try:
+            output = self.module(*inputs.args, **inputs.kwargs)
+        finally:
+            self.module.eval()
+
+        def backprop(grads: ArgsKwargs) -> Any:
+            torch.autograd.backward(*grads.args, **grads.kwargs)
+            return convert_recursive(
+                lambda x: hasattr(x, "grad"), lambda x: x.grad, inputs
+            )
+
+        return output, backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update all parameters that have a gradient, and drop their gradients."""
+        if self._model is None:
+            return
+        if self.max_grad_norm > 0:
+            torch.nn.utils.clip_grad_norm_(self._model.parameters(), self.max_grad_norm)
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is not None:
+                self._update_parameter(optimizer, name, parameter)
+                parameter.grad = None
+
+    def _update_parameter(self, optimizer: Optimizer, name: str, parameter: Any) -> None:
+        # thinc's optimizer takes float32 of one dimension or more. Where the parameter
+        # is that already, the flat views share its memory and are updated in place.
+        data = parameter.data.float().reshape(-1)
+        grad = parameter.grad.float().reshape(-1)
+        updated, _ = optimizer((self.id, name), torch2xp(data), torch2xp(grad))
+        result = xp2torch(updated, device=parameter.device)
+        if result.data_ptr() != parameter.data.data_ptr():
+            parameter.data.copy_(result.view_as(parameter))
+
+    @contextlib.contextmanager
+    def use_params(self, params):
+        """Use other weights, such as averages, within the context."""
+        backup = {}
+        if self._model is not None:
+            for name, parameter in self._model.named_parameters():
+                value = params.get((self.id, name))
+                if value is not None:
+                    backup[parameter] = parameter.data.clone()
+                    value = xp2torch(value, device=parameter.device)
+                    parameter.data.copy_(value.view_as(parameter))
+        try:
+            yield
+        finally:
+            for parameter, value in backup.items():
+                parameter.data.copy_(value)
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        if self._model is not None:
+            super().to_device(device_type, device_id)
+
+    def to_bytes(self) -> bytes:
+        """Sizes and weights, enough to build the module again."""
+        from safetensors.torch import save
+
+        state = b""
+        if self._model is not None:
+            tensors = self._model.state_dict()
+            state = save({name: t.cpu().contiguous() for name, t in tensors.items()})
+        return srsly.msgpack_dumps({"config": self.cfg, "state": state})
+
+    def from_bytes(self, bytes_data: bytes) -> "RNNShim":
+        """Build the module and load its weights. Nothing changes if that fails.
+
+        RAISES: ValueError for data that is corrupt, incomplete or of another shape.
+        """
+        try:
+            msg = srsly.msgpack_loads(bytes_data)
+            config, state = msg["config"], msg["state"]
+        except Exception as error:
+            raise self._misfit(f"{type(error).__name__}: {error}") from error
+        module = self._load_module(config, state) if state else None
+        self.cfg, self._model = config, module
+        return self
+
+    def _load_module(self, config: Dict[str, Any], state: bytes) -> Any:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            tensors = load(state)
+            module = self._make(config)
+            module.load_state_dict(tensors, strict=True)
+        except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+            raise self._misfit(str(error)) from error
+        return module
+
+    def _misfit(self, problem: str) -> ValueError:
+        return ValueError(Errors.R102.format(name=self.name, problem=problem))
+
+
+_home_process = os.getpid()
+
+
+def limit_threads_in_children() -> None:
+    """Use one torch thread in worker processes.
+
+    After a fork, torch's pool of OpenMP threads is gone and the first parallel loop
+    waits for it forever; and with one worker a core, more threads only get in each
+    other's way. OMP_NUM_THREADS is respected where the process was not forked.
+    """
+    global _home_process
+    if os.getpid() == _home_process:
+        return
+    torch.set_num_threads(1)
+    _home_process = os.getpid()
+
+
+if multiprocessing.parent_process() is not None and "OMP_NUM_THREADS" not in os.environ:
+    # A spawned worker imports this module anew: make its first call set the limit.
+    _home_process = -1

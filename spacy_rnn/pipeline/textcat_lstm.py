@@ -1,0 +1,360 @@
+"""`textcat_lstm`: one label per text, by a recurrent net."""
+
+import warnings
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+
+import numpy
+from spacy.language import Language
+from spacy.pipeline.textcat import TextCategorizer, textcat_score
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.util import ensure_path
+from spacy.vocab import Vocab
+from thinc.api import Config, Model
+from thinc.types import Floats2d
+
+from ..errors import Errors, Warnings
+from ..layers.convert import lengths_of
+from ..layers.vocab_embed import embeddings_in, learn_vocab, set_vocab
+from ..training.loss import softmax_cross_entropy
+
+ClassWeight = Union[None, str, Dict[str, float]]
+
+# Tokens that go through the model at a time. More makes no difference to speed, and
+# memory grows with it.
+TOKENS_AT_ONCE = 30_000
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy-rnn.TextCatRNN.v1"
+pooling = ["mean", "max"]
+max_tokens = 0
+exclusive_classes = true
+
+[model.tok2vec]
+@architectures = "spacy-rnn.VocabEmbed.v1"
+width = 100
+word_dropout = 0.25
+
+[model.encode]
+@architectures = "spacy-rnn.RNNEncoder.v1"
+width = 256
+"""
+DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+
+SCORE_WEIGHTS = {
+    "cats_score": 1.0,
+    "cats_score_desc": None,
+    "cats_micro_p": None,
+    "cats_micro_r": None,
+    "cats_micro_f": None,
+    "cats_macro_p": None,
+    "cats_macro_r": None,
+    "cats_macro_f": None,
+    "cats_macro_auc": None,
+    "cats_f_per_type": None,
+}
+
+
+@Language.factory(
+    "textcat_lstm",
+    assigns=["doc.cats"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "threshold": 0.0,
+        "class_weight": None,
+        "label_smoothing": 0.0,
+        "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_textcat_lstm(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Floats2d],
+    threshold: float,
+    class_weight: Union[None, str, Dict[str, float]],
+    label_smoothing: float,
+    scorer: Optional[Callable],
+) -> "TextCatLSTM":
+    """Make the component. For the arguments, see `TextCatLSTM`."""
+    return TextCatLSTM(
+        nlp.vocab,
+        model,
+        name,
+        threshold=threshold,
+        class_weight=class_weight,
+        label_smoothing=label_smoothing,
+        scorer=scorer,
+    )
+
+
+class TextCatLSTM(TextCategorizer):
+    """Text classification with labels that exclude each other.
+
+    A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
+    cross-entropy. Its vocabulary comes from the training texts.
+
+    vocab: The shared vocabulary.
+    model: The model, as `spacy-rnn.TextCatRNN.v1`.
+    name: Name of the component in the pipeline, and of its loss.
+    threshold: For the scorer, and for `spacy find-threshold`.
+    class_weight: Weight of each label's examples in the loss: None, a mapping from
+        label to weight, where labels not named weigh 1, or "balanced" for
+        examples / (labels * examples of the label).
+    label_smoothing: Share of each truth that is spread over all labels.
+    scorer: The scoring method.
+    RAISES: ValueError for a class_weight or label_smoothing outside of these.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Floats2d],
+        name: str = "textcat_lstm",
+        *,
+        threshold: float = 0.0,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        scorer: Optional[Callable] = textcat_score,
+    ) -> None:
+        super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
+        _check_class_weight(name, class_weight)
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(Errors.R307.format(name=name, value=label_smoothing))
+        self.cfg["label_smoothing"] = label_smoothing
+        self.cfg["class_weight"] = class_weight
+        # What "balanced" came to: learned in `initialize`, saved with the component.
+        self.cfg["balanced_weights"] = {}
+
+    def initialize(  # type: ignore[override]
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+        vocab: Optional[Iterable[str]] = None,
+        **settings: Any,
+    ) -> None:
+        """Learn labels, vocabulary and class weights from all examples, in one pass,
+        and make the model's weights.
+
+        get_examples: Gives all training examples.
+        nlp: The pipeline that the component is part of.
+        labels: Labels to use, instead of those found in the data.
+        vocab: Words to use, most frequent first, instead of those found in the data.
+        settings: Arguments of `TextCategorizer.initialize`: `positive_label`.
+        RAISES: ValueError for a corpus that is empty, has values other than 0 and 1,
+            more than one true label in a text, or one label only.
+        """
+        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        layers = embeddings_in(self.model)
+        if vocab is not None:
+            words = list(vocab)
+            for layer in layers:
+                set_vocab(layer, words)
+        counts = LabelCounts()
+        learn_vocab(layers, (eg.predicted for eg in self._counted(get_examples(), counts)))
+        self._check_counts(counts, labels)
+        names = counts.labels if labels is None else list(labels)
+        self._set_balanced_weights(counts, names)
+        sample = list(islice(get_examples(), 10))
+        super().initialize(lambda: sample, nlp=nlp, labels=names, **settings)
+        self._check_weight_labels()
+
+    def _counted(self, examples: Iterable[Example], counts: "LabelCounts") -> Iterator[Example]:
+        """Pass examples on, each checked and counted."""
+        for eg in examples:
+            self._validate_categories([eg])
+            counts.add(eg.reference.cats)
+            yield eg
+
+    def _check_counts(self, counts: "LabelCounts", labels: Optional[Iterable[str]]) -> None:
+        if not counts.examples:
+            raise ValueError(Errors.R301.format(name=self.name))
+        if not counts.positive and not counts.negative:
+            raise ValueError(Errors.R309.format(name=self.name))
+        unseen = [label for label in labels or counts.labels if not counts.positive[label]]
+        if unseen:
+            warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=3)
+        self._check_contrast(counts)
+
+    def _check_contrast(self, counts: "LabelCounts") -> None:
+        """There must be at least two labels to tell apart."""
+        if len(counts.positive) == 1 and counts.examples > 1:
+            label, count = counts.positive.most_common(1)[0]
+            raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
+
+    def _set_balanced_weights(self, counts: "LabelCounts", labels: List[str]) -> None:
+        if self.cfg["class_weight"] == "balanced":
+            total = sum(counts.positive.values())
+            self.cfg["balanced_weights"] = {
+                label: total / (len(labels) * counts.positive[label])
+                for label in labels
+                if counts.positive[label]
+            }
+
+    def _check_weight_labels(self) -> None:
+        weights = self.cfg["class_weight"]
+        for label in weights if isinstance(weights, dict) else ():
+            if label not in self.labels:
+                raise ValueError(
+                    Errors.R305.format(name=self.name, label=label, labels=self.labels)
+                )
+
+    def predict(self, docs: Iterable[Doc]) -> Floats2d:
+        """Score documents without changing them.
+
+        A document's scores depend on that document alone. Long batches go through the
+        model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
+
+        docs: The documents; empty ones are legal.
+        RETURNS: Scores of shape (docs, labels), from 0 to 1.
+        """
+        docs = list(docs)
+        lengths = lengths_of(docs)
+        scores = self.model.ops.alloc2f(len(docs), len(self.labels))
+        for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
+            scores[part] = self.model.predict([docs[i] for i in part])
+        empty = (lengths == 0).nonzero()[0]
+        if len(empty):
+            scores[empty] = self._score_of_empty()
+        return scores
+
+    def _score_of_empty(self) -> Floats2d:
+        """What the model makes of no tokens at all: other layers than ours do not
+        take an empty document on its own."""
+        head = self.model.get_ref("head")
+        width = self.model.get_ref("output_layer").maybe_get_dim("nI")
+        if width is None:
+            raise KeyError(Errors.R101.format(name=self.name))
+        return head.predict(self.model.ops.alloc2f(1, width))
+
+    def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
+        """Write scores into `Doc.cats`.
+
+        docs: The documents. scores: From `predict`, of shape (docs, labels).
+        """
+        rows = self.model.ops.to_numpy(scores).tolist()
+        for doc, row in zip(docs, rows):
+            doc.cats.update(zip(self.labels, row))
+
+    def get_loss(  # type: ignore[override]
+        self, examples: Iterable[Example], scores: Floats2d
+    ) -> Tuple[float, Floats2d]:
+        """The loss of predicted scores.
+
+        examples: The examples. scores: From the model, of shape (examples, labels).
+        RETURNS: The mean cross-entropy, and the gradient of the sum with respect to
+            the logits, of shape (examples, labels).
+        """
+        validate_examples(examples, f"{type(self).__name__}.get_loss")
+        truths, known = self._examples_to_truth(examples)
+        known = self.model.ops.asarray(known)
+        return self._cross_entropy(scores, truths, known)
+
+    def _cross_entropy(
+        self, scores: Floats2d, truths: Floats2d, known: Floats2d
+    ) -> Tuple[float, Floats2d]:
+        return softmax_cross_entropy(
+            scores, truths, self._weights(), self.cfg["label_smoothing"], xp=self.model.ops.xp
+        )
+
+    def _weights(self) -> Floats2d:
+        """Weight of each label, of shape (1, labels)."""
+        weights = self.cfg["class_weight"]
+        if weights == "balanced":
+            weights = self.cfg["balanced_weights"]
+        row = [float((weights or {}).get(label, 1.0)) for label in self.labels]
+        return self.model.ops.asarray2f([row])
+
+    def _validate_categories(self, examples: Iterable[Example]) -> None:
+        for eg in examples:
+            cats = eg.reference.cats
+            self._check_values(cats, eg.reference)
+            true = [label for label, value in cats.items() if value == 1.0]
+            if len(true) > 1:
+                text = _start_of(eg.reference)
+                raise ValueError(Errors.R303.format(name=self.name, text=text, labels=true))
+
+    def _check_values(self, cats: Mapping[str, float], doc: Doc) -> None:
+        for label, value in cats.items():
+            if value not in (0.0, 1.0):
+                text = _start_of(doc)
+                raise ValueError(
+                    Errors.R302.format(name=self.name, label=label, value=value, text=text)
+                )
+
+    def from_disk(
+        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
+    ) -> "TextCatLSTM":
+        """Load the component from a directory.
+
+        RAISES: ValueError that names the file, if one is missing or corrupt.
+        """
+        folder = ensure_path(path)
+        for name in ("cfg", "model"):
+            if name not in exclude and not (folder / name).exists():
+                raise ValueError(
+                    Errors.R308.format(name=self.name, path=folder / name, problem="missing")
+                )
+        try:
+            return super().from_disk(folder, exclude=exclude)
+        except Exception as error:
+            problem = f"corrupt ({type(error).__name__}: {error})"
+            raise ValueError(
+                Errors.R308.format(name=self.name, path=folder, problem=problem)
+            ) from error
+
+
+class LabelCounts:
+    """How often each label is true, and how often it is annotated as not true."""
+
+    def __init__(self) -> None:
+        self.examples = 0
+        self.labels: List[str] = []
+        self.positive: Counter = Counter()
+        self.negative: Counter = Counter()
+
+    def add(self, cats: Mapping[str, float]) -> None:
+        """Count one example."""
+        self.examples += 1
+        for label, value in cats.items():
+            if label not in self.positive and label not in self.negative:
+                self.labels.append(label)
+            (self.positive if value else self.negative)[label] += 1
+
+
+def parts_by_tokens(lengths: numpy.ndarray, budget: int) -> List[numpy.ndarray]:
+    """Split documents into parts of similar length and at most `budget` tokens.
+
+    lengths: Tokens of each document, of shape (docs,).
+    RETURNS: Indices of documents, longest first; a longer document is a part of its
+        own, an empty one is in none.
+    """
+    order = numpy.argsort(-lengths, kind="stable")[: numpy.count_nonzero(lengths)]
+    parts = []
+    start, tokens = 0, 0
+    for end, length in enumerate(lengths[order].tolist()):
+        if tokens + length > budget and end > start:
+            parts.append(order[start:end])
+            start, tokens = end, 0
+        tokens += length
+    if start < len(order):
+        parts.append(order[start:])
+    return parts
+
+
+def _check_class_weight(name: str, value: Any) -> None:
+    valid = value is None or value == "balanced"
+    if isinstance(value, dict):
+        valid = all(isinstance(w, (int, float)) and w > 0 for w in value.values())
+    if not valid:
+        raise ValueError(Errors.R306.format(name=name, value=value))
+
+
+def _start_of(doc: Doc) -> str:
+    return doc.text if len(doc.text) <= 60 else doc.text[:60] + "..."

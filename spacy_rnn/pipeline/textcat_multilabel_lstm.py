@@ -1,0 +1,125 @@
+"""`textcat_multilabel_lstm`: any number of labels per text, by a recurrent net."""
+
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+
+from spacy.language import Language
+from spacy.pipeline.textcat_multilabel import (
+    MultiLabel_TextCategorizer,
+    textcat_multilabel_score,
+)
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.vocab import Vocab
+from thinc.api import Config, Model
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from ..training.loss import binary_cross_entropy
+from .textcat_lstm import (
+    DEFAULT_MODEL_CONFIG,
+    SCORE_WEIGHTS,
+    ClassWeight,
+    LabelCounts,
+    TextCatLSTM,
+)
+
+DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+DEFAULT_MODEL["exclusive_classes"] = False
+
+
+@Language.factory(
+    "textcat_multilabel_lstm",
+    assigns=["doc.cats"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "threshold": 0.5,
+        "class_weight": None,
+        "label_smoothing": 0.0,
+        "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
+    },
+    default_score_weights=SCORE_WEIGHTS,
+)
+def make_textcat_multilabel_lstm(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], Floats2d],
+    threshold: float,
+    class_weight: Union[None, str, Dict[str, float]],
+    label_smoothing: float,
+    scorer: Optional[Callable],
+) -> "MultiLabelTextCatLSTM":
+    """Make the component. For the arguments, see `MultiLabelTextCatLSTM`."""
+    return MultiLabelTextCatLSTM(
+        nlp.vocab,
+        model,
+        name,
+        threshold=threshold,
+        class_weight=class_weight,
+        label_smoothing=label_smoothing,
+        scorer=scorer,
+    )
+
+
+class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
+    """Text classification with labels that do not exclude each other.
+
+    As `TextCatLSTM`, trained on binary cross-entropy of each label. A label that a
+    text's `cats` do not name is missing, and is not learned from.
+
+    threshold: Score from which on a label counts as predicted.
+    class_weight: Weight of a label where it is true: None, a mapping from label to
+        weight, where labels not named weigh 1, or "balanced" for negatives / positives
+        of the label.
+    label_smoothing: Share of each truth that is spread over true and false.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], Floats2d],
+        name: str = "textcat_multilabel_lstm",
+        *,
+        threshold: float = 0.5,
+        class_weight: ClassWeight = None,
+        label_smoothing: float = 0.0,
+        scorer: Optional[Callable] = textcat_multilabel_score,
+    ) -> None:
+        super().__init__(
+            vocab,
+            model,
+            name,
+            threshold=threshold,
+            class_weight=class_weight,
+            label_smoothing=label_smoothing,
+            scorer=scorer,
+        )
+
+    def _check_contrast(self, counts: LabelCounts) -> None:
+        """There must be a label that is true of some texts and not of others."""
+        if counts.examples > 1 and not counts.negative and len(counts.positive) == 1:
+            label, count = counts.positive.most_common(1)[0]
+            raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
+
+    def _set_balanced_weights(self, counts: LabelCounts, labels: List[str]) -> None:
+        if self.cfg["class_weight"] == "balanced":
+            self.cfg["balanced_weights"] = {
+                label: counts.negative[label] / counts.positive[label]
+                for label in labels
+                if counts.negative[label] and counts.positive[label]
+            }
+
+    def _cross_entropy(
+        self, scores: Floats2d, truths: Floats2d, known: Floats2d
+    ) -> Tuple[float, Floats2d]:
+        return binary_cross_entropy(
+            scores,
+            truths,
+            known,
+            self._weights(),
+            self.cfg["label_smoothing"],
+            xp=self.model.ops.xp,
+        )
+
+    def _validate_categories(self, examples: Iterable[Example]) -> None:
+        for eg in examples:
+            self._check_values(eg.reference.cats, eg.reference)

@@ -7,8 +7,8 @@ class Warnings:
         'float32. Set `precision = "float32"` in the config to silence this.'
     )
     W002 = (
-        "[W002] {texts} of {total} texts are longer than max_tokens = {limit}: "
-        "{tokens} of their tokens were cut out of the middle. This is said once; set "
+        "[W002] {texts} of {total} texts are longer than max_tokens = {limit}: {share} of "
+        "all tokens are cut, out of the middle of these texts. This is said once; set "
         "`max_tokens = 0` in the model's config to read whole texts."
     )
     W003 = (
@@ -39,7 +39,7 @@ class Errors:
         "add to the config:\n\n[initialize.before_init]\n"
         '@callbacks = "spacy-rnn.init_vocab.v1"\n\n'
         "[initialize.before_init.corpus]\n"
-        '@readers = "spacy.Corpus.v1"\npath = ${{paths.train}}'
+        '@readers = "spacy.Corpus.v1"\npath = ${paths.train}'
     )
     R104 = "[R104] Unknown token attribute: '{attr}'. Use one of: {allowed}."
     R105 = (

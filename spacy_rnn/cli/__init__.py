@@ -4,6 +4,7 @@ from ._app import app
 from .convert_imdb import convert_imdb
 from .convert_table import convert_table
 from .init_vocab import init_vocab
+from .score import score
 
 
 def main() -> None:
@@ -11,4 +12,4 @@ def main() -> None:
     app(prog_name="spacy-rnn")
 
 
-__all__ = ["app", "convert_imdb", "convert_table", "init_vocab", "main"]
+__all__ = ["app", "convert_imdb", "convert_table", "init_vocab", "main", "score"]

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 import typer
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 from spacy.training import Example
 from tqdm import tqdm
 from wasabi import msg
 
+from ..errors import Errors
+
 app = typer.Typer(
     name="spacy-rnn",
-    help="Data for training recurrent spaCy components.",
+    help="Data and vocabularies for recurrent spaCy components.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -34,13 +36,11 @@ def write_docs(examples: Iterable[Example], path: Path) -> None:
 
     The file appears under its name when it is complete.
     """
-    docs = DocBin(store_user_data=False)
+    docs = DocBin(attrs=["ORTH"])
     for eg in tqdm(examples, desc=path.name, unit=" texts", disable=None, leave=False):
-        doc = Doc(eg.reference.vocab, words=[t.text for t in eg.x], spaces=[bool(t.whitespace_) for t in eg.x])
-        doc.cats = eg.reference.cats
-        docs.add(doc)
+        docs.add(eg.reference)
     if not len(docs):
-        raise ValueError(f"No texts to write to {path}.")
+        raise ValueError(Errors.R405.format(path=f"The corpus for {path}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, docs.to_bytes())
     msg.good(f"{len(docs)} texts to {path}")

@@ -79,14 +79,10 @@ def read_table(
     return _to_records(found, None if isinstance(label_column, str) else columns)
 
 
-def _to_records(
-    found: List[Tuple[str, List[str]]], labels: Optional[List[str]]
-) -> List[Record]:
+def _to_records(found: List[Tuple[str, List[str]]], labels: Optional[List[str]]) -> List[Record]:
     """Fill in the labels that are not true of a text."""
     known = labels or list(dict.fromkeys(name for _, names in found for name in names))
-    return [
-        Record(text, {name: float(name in names) for name in known}) for text, names in found
-    ]
+    return [Record(text, {name: float(name in names) for name in known}) for text, names in found]
 
 
 def _rows(path: Path, columns: List[str]) -> Iterable[Row]:

@@ -1,7 +1,7 @@
 """The cleaning of texts that recurrent net tutorials do; off unless configured."""
 
 import re
-from typing import Callable, List
+from typing import Any, Callable, List
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -53,7 +53,7 @@ def make_lemmatizer(nlp: Language) -> Callable[[Doc], List[str]]:
 
     RAISES: ValueError if the tables are not installed.
     """
-    lemmatizer = nlp.create_pipe("lemmatizer", {"mode": "lookup"})
+    lemmatizer: Any = nlp.create_pipe("lemmatizer", config={"mode": "lookup"})
     try:
         lemmatizer.initialize(lambda: [], nlp=nlp)
     except ValueError as error:

@@ -8,6 +8,7 @@ from thinc.compat import torch
 from thinc.types import Floats2d
 
 from ..types import TokenRows
+from .shim import shim_of
 
 
 def lengths_of(Xs: List[Any]) -> numpy.ndarray:
@@ -20,17 +21,17 @@ def follow_dropout_rate(model: Model, is_train: bool) -> None:
     dropout` is written into `attrs`, of which torch knows nothing. Layers with a rate
     of their own have no such attribute."""
     if is_train and "dropout_rate" in model.attrs:
-        model.shims[0].module.dropout = model.attrs["dropout_rate"]
+        shim_of(model).module.dropout = model.attrs["dropout_rate"]
 
 
 def flatten(model: Model, Xs: TokenRows) -> Floats2d:
     """All rows of all documents, of shape (tokens, width)."""
     if not Xs:
         return model.ops.alloc2f(0, model.maybe_get_dim("nI") or 0)
-    return model.ops.xp.concatenate(Xs)
+    return _xp(model).concatenate(Xs)
 
 
-def split(X: Floats2d, lengths: numpy.ndarray) -> TokenRows:
+def split(X: Any, lengths: numpy.ndarray) -> TokenRows:
     """One array per document, views of the whole."""
     ends = numpy.cumsum(lengths)
     return [X[start:end] for start, end in zip(ends - lengths, ends)]
@@ -40,7 +41,7 @@ def rows_to_torch(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[ArgsKwar
     """Arguments (data, lengths) for a torch module, and the way back of the gradient."""
     follow_dropout_rate(model, is_train)
     lengths = lengths_of(Xs)
-    data = xp2torch(flatten(model, Xs), requires_grad=is_train, device=model.shims[0].device)
+    data = xp2torch(flatten(model, Xs), requires_grad=is_train, device=shim_of(model).device)
 
     def get_dX(dXtorch: ArgsKwargs) -> TokenRows:
         return split(torch2xp(dXtorch.args[0]), lengths)
@@ -54,8 +55,12 @@ def torch_to_rows(model: Model, X_Ytorch: Any, is_train: bool) -> Tuple[TokenRow
     Ys = split(torch2xp(Ytorch), lengths_of(Xs))
 
     def get_dYtorch(dYs: TokenRows) -> ArgsKwargs:
-        dY = xp2torch(model.ops.xp.concatenate(dYs), device=model.shims[0].device)
+        dY = xp2torch(_xp(model).concatenate(dYs), device=shim_of(model).device)
         return ArgsKwargs(args=((Ytorch,),), kwargs={"grad_tensors": (dY,)})
 
     return Ys, get_dYtorch
 
+
+def _xp(model: Model) -> Any:
+    """numpy or cupy, which thinc does not type."""
+    return model.ops.xp

@@ -3,20 +3,50 @@
 import warnings
 from typing import Any, Callable, Optional, Tuple
 
+import numpy
 from thinc.api import Model
 
 from ..errors import Warnings
 from ..types import TokenRows
+from .convert import lengths_of
 
 # Of what is kept, the share from the beginning. Verdicts stand at the end.
 HEAD = 0.25
 
 
 class CutCount:
-    """How much was cut so far: texts and tokens seen, texts and tokens cut."""
+    """What this process has cut so far: texts and tokens that were seen, and of these
+    the ones that were cut."""
 
     def __init__(self) -> None:
         self.texts = self.texts_cut = self.tokens = self.tokens_cut = 0
+
+    def add(self, lengths: numpy.ndarray, limit: int) -> None:
+        """Count a batch, and say what was cut if it is the first of which any was."""
+        over = numpy.maximum(lengths - limit, 0)
+        first = not self.texts_cut
+        self.texts += len(lengths)
+        self.tokens += int(lengths.sum())
+        self.texts_cut += int(numpy.count_nonzero(over))
+        self.tokens_cut += int(over.sum())
+        if first and self.texts_cut:
+            message = Warnings.W002.format(
+                texts=self.texts_cut,
+                total=self.texts,
+                limit=limit,
+                share=f"{self.tokens_cut / self.tokens:.1%}",
+            )
+            warnings.warn(message, stacklevel=2)
+
+
+def count_cuts(model: Model, lengths: numpy.ndarray) -> None:
+    """Count, and say once, what the `keep_ends` layers in a model would cut.
+
+    lengths: Tokens of each text, of shape (texts,).
+    """
+    for node in model.walk():
+        if node.name == "keep_ends" and node.attrs["max_tokens"]:
+            node.attrs["cut"].add(lengths, node.attrs["max_tokens"])
 
 
 def keep_ends(max_tokens: int) -> Model[TokenRows, TokenRows]:
@@ -24,8 +54,8 @@ def keep_ends(max_tokens: int) -> Model[TokenRows, TokenRows]:
 
     What is cut is counted in `attrs["cut"]`, and said in a warning the first time.
     """
-    # The name of an attribute of a class that msgpack cannot write is left out of
-    # the saved model: the count belongs to this process.
+    # msgpack cannot write the count, so that thinc leaves it out of the saved model:
+    # it belongs to this process.
     attrs = {"max_tokens": max_tokens, "cut": CutCount()}
     return Model("keep_ends", forward, init=init, dims={"nO": None, "nI": None}, attrs=attrs)
 
@@ -50,7 +80,7 @@ def forward(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[TokenRows, Cal
     def backprop(dYs: TokenRows) -> TokenRows:
         return [_restore(model, dY, len(X), head) for dY, X in zip(dYs, Xs)]
 
-    _count(model, Xs, limit)
+    model.attrs["cut"].add(lengths_of(Xs), limit)
     return [cut(X) for X in Xs], backprop
 
 
@@ -62,18 +92,3 @@ def _restore(model: Model, dY: Any, length: int, head: int) -> Any:
     dX[:head] = dY[:head]
     dX[length - (len(dY) - head) :] = dY[head:]
     return dX
-
-
-def _count(model: Model, Xs: TokenRows, limit: int) -> None:
-    count: CutCount = model.attrs["cut"]
-    said = count.texts_cut > 0
-    long = [len(X) - limit for X in Xs if len(X) > limit]
-    count.texts += len(Xs)
-    count.tokens += sum(map(len, Xs))
-    count.texts_cut += len(long)
-    count.tokens_cut += sum(long)
-    if long and not said:
-        message = Warnings.W002.format(
-            texts=len(long), total=len(Xs), limit=limit, tokens=sum(long)
-        )
-        warnings.warn(message, stacklevel=2)

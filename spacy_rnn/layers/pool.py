@@ -22,7 +22,9 @@ from .convert import flatten, lengths_of, split
 POOLINGS = ("last", "mean", "max", "attention")
 
 
-def pool(pooling: List[str], width: Optional[int], *, bidirectional: bool) -> Model[TokenRows, Floats2d]:
+def pool(
+    pooling: List[str], width: Optional[int], *, bidirectional: bool
+) -> Model[TokenRows, Floats2d]:
     """Pool the tokens of each document, in one or more ways side by side.
 
     Only the document's own tokens take part; one without tokens pools to zeros.
@@ -44,7 +46,7 @@ def pool(pooling: List[str], width: Optional[int], *, bidirectional: bool) -> Mo
             reduce_sum(),
         ),
     }
-    reductions = concatenate(*(kinds[kind]() for kind in pooling))
+    reductions: Model = concatenate(*(kinds[kind]() for kind in pooling))
     nO = None if width is None else width * len(pooling)
     return Model("pool", forward, init=init, layers=[reductions], dims={"nI": width, "nO": nO})
 
@@ -63,14 +65,14 @@ def init(model: Model, X: Optional[TokenRows] = None, Y: Any = None) -> None:
 def forward(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[Floats2d, Callable]:
     lengths = lengths_of(Xs)
     full = lengths.nonzero()[0]
-    pooled = model.ops.alloc2f(len(Xs), model.get_dim("nO"))
+    pooled: Any = model.ops.alloc2f(len(Xs), model.get_dim("nO"))
     if not len(full):
         return pooled, lambda dY: list(Xs)
     ragged = Ragged(flatten(model, Xs), _lengths(model, lengths[full]))
     Y, backprop_reductions = model.layers[0](ragged, is_train)
     pooled[full] = Y
 
-    def backprop(dY: Floats2d) -> TokenRows:
+    def backprop(dY: Any) -> TokenRows:
         return split(backprop_reductions(dY[full]).dataXd, lengths)
 
     return pooled, backprop
@@ -89,13 +91,15 @@ def last_states() -> Model[Ragged, Floats2d]:
 def forward_last_states(
     model: Model[Ragged, Floats2d], X: Ragged, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
-    half = X.dataXd.shape[1] // 2
+    data: Any = X.dataXd
+    half = data.shape[1] // 2
     ends = X.lengths.cumsum() - 1
     starts = ends - X.lengths + 1
-    Y = model.ops.xp.concatenate((X.dataXd[ends, :half], X.dataXd[starts, half:]), axis=1)
+    Y = model.ops.alloc2f(len(ends), 2 * half)
+    Y[:, :half], Y[:, half:] = data[ends, :half], data[starts, half:]
 
-    def backprop(dY: Floats2d) -> Ragged:
-        dX = model.ops.alloc(X.dataXd.shape)
+    def backprop(dY: Any) -> Ragged:
+        dX: Any = model.ops.alloc(data.shape)
         dX[ends, :half] = dY[:, :half]
         dX[starts, half:] = dY[:, half:]
         return Ragged(dX, X.lengths)

@@ -7,7 +7,7 @@ from thinc.layers.pytorchwrapper import forward
 
 from ..types import TokenRows
 from .convert import rows_to_torch, torch_to_rows
-from .shim import RNNShim
+from .shim import RNNShim, shim_of
 
 
 def ragged_rnn(
@@ -59,7 +59,7 @@ def init(model: Model, X: Optional[TokenRows] = None, Y: Any = None) -> None:
     if X:
         model.set_dim("nI", X[0].shape[1])
     if model.has_dim("nI"):
-        model.shims[0].build(input_size=model.get_dim("nI"), **model.attrs["config"])
+        shim_of(model).build(input_size=model.get_dim("nI"), **model.attrs["config"])
 
 
 def build_rnn(**config: Any) -> Any:

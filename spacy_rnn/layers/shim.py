@@ -4,12 +4,13 @@ import contextlib
 import copy
 import multiprocessing
 import os
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Tuple, cast
 
 import srsly
-from thinc.api import ArgsKwargs, PyTorchShim, torch2xp, xp2torch
+from thinc.api import ArgsKwargs, Model, PyTorchShim, torch2xp, xp2torch
 from thinc.compat import torch
 from thinc.optimizers import Optimizer
+from thinc.types import FloatsXd
 from thinc.util import convert_recursive, get_torch_default_device
 
 from ..errors import Errors
@@ -34,18 +35,14 @@ class RNNShim(PyTorchShim):
         this, as `torch.nn.utils.clip_grad_norm_` does. 0 leaves them.
     """
 
-    def __init__(
-        self, build: Callable[..., Any], name: str, *, max_grad_norm: float = 0.0
-    ) -> None:
+    def __init__(self, build: Callable[..., Any], name: str, *, max_grad_norm: float = 0.0) -> None:
         super().__init__(None)
         self.build_module = build
         self.name = name
         self.max_grad_norm = max_grad_norm
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
-        copied = self.__class__(
-            self.build_module, self.name, max_grad_norm=self.max_grad_norm
-        )
+        copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
         copied.cfg = copy.deepcopy(self.cfg, memo)
         copied._model = copy.deepcopy(self._model, memo)
         memo[id(self)] = copied
@@ -96,9 +93,7 @@ class RNNShim(PyTorchShim):
 
         def backprop(grads: ArgsKwargs) -> Any:
             torch.autograd.backward(*grads.args, **grads.kwargs)
-            return convert_recursive(
-                lambda x: hasattr(x, "grad"), lambda x: x.grad, inputs
-            )
+            return convert_recursive(lambda x: hasattr(x, "grad"), lambda x: x.grad, inputs)
 
         return output, backprop
 
@@ -118,7 +113,8 @@ class RNNShim(PyTorchShim):
         # is that already, the flat views share its memory and are updated in place.
         data = parameter.data.float().reshape(-1)
         grad = parameter.grad.float().reshape(-1)
-        updated, _ = optimizer((self.id, name), torch2xp(data), torch2xp(grad))
+        arrays = cast(FloatsXd, torch2xp(data)), cast(FloatsXd, torch2xp(grad))
+        updated, _ = optimizer((self.id, name), *arrays)
         result = xp2torch(updated, device=parameter.device)
         if result.data_ptr() != parameter.data.data_ptr():
             parameter.data.copy_(result.view_as(parameter))
@@ -182,6 +178,11 @@ class RNNShim(PyTorchShim):
 
     def _misfit(self, problem: str) -> ValueError:
         return ValueError(Errors.R102.format(name=self.name, problem=problem))
+
+
+def shim_of(model: Model) -> RNNShim:
+    """The shim of a layer that wraps a torch module."""
+    return cast(RNNShim, model.shims[0])
 
 
 _home_process = os.getpid()

@@ -16,7 +16,7 @@ from thinc.model import deserialize_attr, serialize_attr
 from ..errors import Errors
 from ..types import Docs, TokenRows
 from .convert import follow_dropout_rate, lengths_of, torch_to_rows
-from .shim import RNNShim
+from .shim import RNNShim, shim_of
 
 ATTRS = ("NORM", "LOWER", "ORTH")
 STARTS = ("random", "cooccurrence")
@@ -106,7 +106,7 @@ def init(model: Model[Docs, TokenRows], X: Any = None, Y: Any = None) -> None:
     table: WordTable = model.attrs["words"]
     if not len(table):
         raise ValueError(Errors.R103)
-    shim = model.shims[0]
+    shim = shim_of(model)
     shim.build(
         num_embeddings=len(table) + 1,
         embedding_dim=model.get_dim("nO"),
@@ -129,7 +129,7 @@ def docs_to_torch(model: Model, docs: Docs, is_train: bool) -> Tuple[ArgsKwargs,
     keys = _keys(docs, model.attrs["attr"])
     ids = torch.from_numpy(model.attrs["words"].find(keys))
     lengths = torch.from_numpy(lengths_of(docs))
-    device = model.shims[0].device
+    device = shim_of(model).device
     return ArgsKwargs(args=(ids.to(device), lengths), kwargs={}), lambda d_inputs: []
 
 
@@ -176,16 +176,17 @@ def _fill(layer: Model, keys: List[numpy.ndarray], vocab: Vocab) -> None:
         words = _most_frequent(keys, vocab, attrs["max_size"], attrs["min_count"])
         if not words:
             raise ValueError(
-                Errors.R105.format(
-                    attr=attrs["attr"], min_count=attrs["min_count"], docs=len(keys)
-                )
+                Errors.R105.format(attr=attrs["attr"], min_count=attrs["min_count"], docs=len(keys))
             )
         attrs["words"] = WordTable(words)
     if attrs["start"] == "cooccurrence":
-        from ..modules.cooccurrence import cooccurrence_vectors
+        from ..modules.cooccurrence import WINDOW, cooccurrence_vectors
 
         table: WordTable = attrs["words"]
-        ids = torch.from_numpy(table.find(numpy.concatenate(keys)))
+        # So many unknown words between two texts that none sees a neighbour in the other.
+        gap = numpy.zeros(WINDOW, dtype="int64")
+        parts = [part for text in keys for part in (table.find(text), gap)]
+        ids = torch.from_numpy(numpy.concatenate(parts))
         table.vectors = cooccurrence_vectors(ids, len(table) + 1, layer.get_dim("nO"))
 
 

@@ -52,7 +52,7 @@ def build_textcat_rnn_v1(
     pooled = pool(kinds, width, bidirectional=encode.attrs.get("bidirectional", False))
     output: Model = Softmax(nO=nO) if exclusive_classes else Linear(nO=nO)
     defaults = {"W": 0.0, "b": NEW_LABEL_LOGIT[exclusive_classes]}
-    labels = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
+    labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
     probabilities = noop() if exclusive_classes else sigmoid_of_logits()
     head = chain(Dropout(), labels, probabilities)
     model: Model = chain(tok2vec, keep_ends(max_tokens), encode, pooled, head)

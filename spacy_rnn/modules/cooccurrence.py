@@ -44,7 +44,7 @@ def _count_pairs(ids: Tensor, rows: int) -> Tensor:
     symmetric tensor of shape (rows, rows)."""
     total = _sparse(torch.empty(2, 0, dtype=torch.int64), torch.empty(0), rows)
     for distance in range(1, WINDOW + 1):
-        for start in range(0, len(ids), CHUNK):
+        for start in range(0, len(ids) - distance, CHUNK):
             end = min(start + CHUNK, len(ids) - distance)
             left, right = ids[start:end], ids[start + distance : end + distance]
             known = (left > 0) & (right > 0)

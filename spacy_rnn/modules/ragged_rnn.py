@@ -1,7 +1,7 @@
 """A recurrent network over rows of any length, exact and without padding to the longest."""
 
 import warnings
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Type, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 import numpy
 import torch
@@ -13,7 +13,7 @@ from .dropout import locked_dropout
 
 State = Union[Tensor, Tuple[Tensor, Tensor]]
 
-CELLS: Dict[str, Type[nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+CELLS: Dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 NONLINEARITIES = ("tanh", "relu")
 PRECISIONS = ("float32", "bfloat16")
 
@@ -73,7 +73,9 @@ class RaggedRNN(nn.Module):
         _check("nonlinearity", nonlinearity, NONLINEARITIES)
         _check("precision", precision, PRECISIONS)
         if num_layers < 1:
-            raise ValueError(Errors.R002.format(name="num_layers", value=num_layers))
+            raise ValueError(
+                Errors.R002.format(name="num_layers", value=num_layers, expected="at least 1")
+            )
         self.cell = cell
         self.hidden_size = hidden_size
         self.bidirectional = bidirectional
@@ -122,11 +124,9 @@ class RaggedRNN(nn.Module):
             lengths.numpy(), self.bidirectional, return_state, data.device
         )
         finals: List[Tuple[Tensor, ...]] = []
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(cast(List[nn.RNNBase], self.layers)):
             if i > 0:
-                data = locked_dropout(
-                    data, lengths.to(data.device), self.dropout, self.training
-                )
+                data = locked_dropout(data, lengths.to(data.device), self.dropout, self.training)
             start = self._layer_state(state, i, len(lengths), data)
             with torch.autocast(
                 data.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
@@ -137,7 +137,7 @@ class RaggedRNN(nn.Module):
         if not return_state:
             return data, None
         joined = tuple(torch.cat(parts).to(data.dtype) for parts in zip(*finals))
-        return data, joined if self.cell == "lstm" else joined[0]
+        return data, (joined[0], joined[1]) if self.cell == "lstm" else joined[0]
 
     def _layer_state(
         self, state: Optional[State], layer: int, rows: int, like: Tensor
@@ -378,11 +378,16 @@ def _run_kernel(
     return output, (h,)
 
 
+def cpu_has_bfloat16() -> bool:
+    """Whether this CPU computes bfloat16 natively (AVX-512 or AMX)."""
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def _available(precision: str) -> str:
     """The precision that this machine can compute in natively."""
     if precision == "bfloat16" and not torch.cuda.is_available():
-        if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-            warnings.warn(Warnings.W001)
+        if not cpu_has_bfloat16():
+            warnings.warn(Warnings.W001, stacklevel=3)
             return "float32"
     return precision
 

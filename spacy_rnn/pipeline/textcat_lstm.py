@@ -18,6 +18,7 @@ from thinc.types import Floats2d
 
 from ..errors import Errors, Warnings
 from ..layers.convert import lengths_of
+from ..layers.keep_ends import count_cuts
 from ..layers.vocab_embed import embeddings_in, learn_vocab, set_vocab
 from ..training.loss import softmax_cross_entropy
 
@@ -136,8 +137,8 @@ class TextCatLSTM(TextCategorizer):
         *,
         nlp: Optional[Language] = None,
         labels: Optional[Iterable[str]] = None,
+        positive_label: Optional[str] = None,
         vocab: Optional[Iterable[str]] = None,
-        **settings: Any,
     ) -> None:
         """Learn labels, vocabulary and class weights from all examples, in one pass,
         and make the model's weights.
@@ -145,50 +146,63 @@ class TextCatLSTM(TextCategorizer):
         get_examples: Gives all training examples.
         nlp: The pipeline that the component is part of.
         labels: Labels to use, instead of those found in the data.
+        positive_label: The label that the score is about, of two.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        settings: Arguments of `TextCategorizer.initialize`: `positive_label`.
         RAISES: ValueError for a corpus that is empty, has values other than 0 and 1,
             more than one true label in a text, or one label only.
         """
-        validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        names = self._learn(get_examples, labels, vocab)
+        sample = list(islice(get_examples(), 10))
+        super().initialize(lambda: sample, nlp=nlp, labels=names, positive_label=positive_label)
+        self._check_weight_labels()
+
+    def _learn(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        labels: Optional[Iterable[str]],
+        vocab: Optional[Iterable[str]],
+    ) -> List[str]:
+        """Learn all that comes from the whole corpus. RETURNS: The labels."""
+        if not callable(get_examples):
+            # Raises. Not called otherwise, since it reads the whole corpus.
+            validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         layers = embeddings_in(self.model)
         if vocab is not None:
             words = list(vocab)
             for layer in layers:
                 set_vocab(layer, words)
-        counts = LabelCounts()
+        counts = CorpusCounts()
         learn_vocab(layers, (eg.predicted for eg in self._counted(get_examples(), counts)))
-        self._check_counts(counts, labels)
         names = counts.labels if labels is None else list(labels)
+        self._check_counts(counts, names)
         self._set_balanced_weights(counts, names)
-        sample = list(islice(get_examples(), 10))
-        super().initialize(lambda: sample, nlp=nlp, labels=names, **settings)
-        self._check_weight_labels()
+        count_cuts(self.model, numpy.asarray(counts.lengths))
+        return names
 
-    def _counted(self, examples: Iterable[Example], counts: "LabelCounts") -> Iterator[Example]:
+    def _counted(self, examples: Iterable[Example], counts: "CorpusCounts") -> Iterator[Example]:
         """Pass examples on, each checked and counted."""
         for eg in examples:
             self._validate_categories([eg])
-            counts.add(eg.reference.cats)
+            counts.add(eg)
             yield eg
 
-    def _check_counts(self, counts: "LabelCounts", labels: Optional[Iterable[str]]) -> None:
+    def _check_counts(self, counts: "CorpusCounts", labels: List[str]) -> None:
         if not counts.examples:
             raise ValueError(Errors.R301.format(name=self.name))
         if not counts.positive and not counts.negative:
             raise ValueError(Errors.R309.format(name=self.name))
-        unseen = [label for label in labels or counts.labels if not counts.positive[label]]
+        unseen = [label for label in labels if not counts.positive[label]]
         if unseen:
             warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=3)
         self._check_contrast(counts)
 
-    def _check_contrast(self, counts: "LabelCounts") -> None:
+    def _check_contrast(self, counts: "CorpusCounts") -> None:
         """There must be at least two labels to tell apart."""
         if len(counts.positive) == 1 and counts.examples > 1:
             label, count = counts.positive.most_common(1)[0]
             raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
 
-    def _set_balanced_weights(self, counts: "LabelCounts", labels: List[str]) -> None:
+    def _set_balanced_weights(self, counts: "CorpusCounts", labels: List[str]) -> None:
         if self.cfg["class_weight"] == "balanced":
             total = sum(counts.positive.values())
             self.cfg["balanced_weights"] = {
@@ -216,7 +230,7 @@ class TextCatLSTM(TextCategorizer):
         """
         docs = list(docs)
         lengths = lengths_of(docs)
-        scores = self.model.ops.alloc2f(len(docs), len(self.labels))
+        scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels))
         for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
             scores[part] = self.model.predict([docs[i] for i in part])
         empty = (lengths == 0).nonzero()[0]
@@ -253,12 +267,9 @@ class TextCatLSTM(TextCategorizer):
         """
         validate_examples(examples, f"{type(self).__name__}.get_loss")
         truths, known = self._examples_to_truth(examples)
-        known = self.model.ops.asarray(known)
-        return self._cross_entropy(scores, truths, known)
+        return self._cross_entropy(scores, truths, self.model.ops.asarray(known))  # type: ignore
 
-    def _cross_entropy(
-        self, scores: Floats2d, truths: Floats2d, known: Floats2d
-    ) -> Tuple[float, Floats2d]:
+    def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         return softmax_cross_entropy(
             scores, truths, self._weights(), self.cfg["label_smoothing"], xp=self.model.ops.xp
         )
@@ -288,9 +299,7 @@ class TextCatLSTM(TextCategorizer):
                     Errors.R302.format(name=self.name, label=label, value=value, text=text)
                 )
 
-    def from_disk(
-        self, path: Union[str, Path], *, exclude: Iterable[str] = ()
-    ) -> "TextCatLSTM":
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "TextCatLSTM":
         """Load the component from a directory.
 
         RAISES: ValueError that names the file, if one is missing or corrupt.
@@ -310,19 +319,24 @@ class TextCatLSTM(TextCategorizer):
             ) from error
 
 
-class LabelCounts:
-    """How often each label is true, and how often it is annotated as not true."""
+class CorpusCounts:
+    """What `initialize` wants to know of a corpus: texts' lengths, and how often each
+    label is true, and how often annotated as not true."""
 
     def __init__(self) -> None:
-        self.examples = 0
+        self.lengths: List[int] = []
         self.labels: List[str] = []
         self.positive: Counter = Counter()
         self.negative: Counter = Counter()
 
-    def add(self, cats: Mapping[str, float]) -> None:
+    @property
+    def examples(self) -> int:
+        return len(self.lengths)
+
+    def add(self, eg: Example) -> None:
         """Count one example."""
-        self.examples += 1
-        for label, value in cats.items():
+        self.lengths.append(len(eg.predicted))
+        for label, value in eg.reference.cats.items():
             if label not in self.positive and label not in self.negative:
                 self.labels.append(label)
             (self.positive if value else self.negative)[label] += 1

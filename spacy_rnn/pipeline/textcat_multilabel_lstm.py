@@ -1,5 +1,6 @@
 """`textcat_multilabel_lstm`: any number of labels per text, by a recurrent net."""
 
+from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 from spacy.language import Language
@@ -19,7 +20,7 @@ from .textcat_lstm import (
     DEFAULT_MODEL_CONFIG,
     SCORE_WEIGHTS,
     ClassWeight,
-    LabelCounts,
+    CorpusCounts,
     TextCatLSTM,
 )
 
@@ -94,13 +95,28 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
             scorer=scorer,
         )
 
-    def _check_contrast(self, counts: LabelCounts) -> None:
+    def initialize(  # type: ignore[override]
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+        vocab: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Learn labels, vocabulary and class weights from all examples, in one pass,
+        and make the model's weights. See `TextCatLSTM.initialize`."""
+        names = self._learn(get_examples, labels, vocab)
+        sample = list(islice(get_examples(), 10))
+        MultiLabel_TextCategorizer.initialize(self, lambda: sample, nlp=nlp, labels=names)
+        self._check_weight_labels()
+
+    def _check_contrast(self, counts: CorpusCounts) -> None:
         """There must be a label that is true of some texts and not of others."""
         if counts.examples > 1 and not counts.negative and len(counts.positive) == 1:
             label, count = counts.positive.most_common(1)[0]
             raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
 
-    def _set_balanced_weights(self, counts: LabelCounts, labels: List[str]) -> None:
+    def _set_balanced_weights(self, counts: CorpusCounts, labels: List[str]) -> None:
         if self.cfg["class_weight"] == "balanced":
             self.cfg["balanced_weights"] = {
                 label: counts.negative[label] / counts.positive[label]
@@ -108,9 +124,7 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
                 if counts.negative[label] and counts.positive[label]
             }
 
-    def _cross_entropy(
-        self, scores: Floats2d, truths: Floats2d, known: Floats2d
-    ) -> Tuple[float, Floats2d]:
+    def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         return binary_cross_entropy(
             scores,
             truths,

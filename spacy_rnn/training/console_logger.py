@@ -51,7 +51,7 @@ class ConsoleLog:
         self.eval_frequency = settings["eval_frequency"]
         self.updates_of_step = settings["accumulate_gradient"]
         self.pipes = [name for name, pipe in nlp.pipeline if getattr(pipe, "is_trainable", False)]
-        self.scores = [name for name, w in settings["score_weights"].items() if w is not None]
+        self.scores = [name for name, w in settings["score_weights"].items() if w]
         self.stdout = stdout
         self.stderr = stderr
         self.bar: Optional[tqdm.tqdm] = None
@@ -90,7 +90,9 @@ class ConsoleLog:
             "ACCURACY" if name == ACCURACY else name.upper().replace("_", " ")
             for name in self.scores
         ]
-        names = ["EPOCH", "STEP", *losses, *scores, "SCORE", "WORDS/S", "TIME", "LEFT"]
+        # One score alone is the overall score, in spaCy's terms, too.
+        total = ["SCORE"] if len(scores) != 1 else []
+        names = ["EPOCH", "STEP", *losses, *scores, *total, "WORDS/S", "TIME", "LEFT"]
         return [(name, max(len(name), 7)) for name in names]
 
     def _report(self, info: Dict[str, Any], now: float) -> None:
@@ -99,8 +101,8 @@ class ConsoleLog:
         scores = [self._score(info["other_scores"].get(name)) for name in self.scores]
         elapsed = now - self.started
         row = [str(info["epoch"]), str(info["step"]), *losses, *scores]
-        row += [self._score(info["score"]), self._speed(info["words"])]
-        row += [clock(elapsed), self._left(info["step"], elapsed)]
+        row += [self._score(info["score"])] if len(scores) != 1 else []
+        row += [self._speed(info["words"]), clock(elapsed), self._left(info["step"], elapsed)]
         self.close()
         self._print(row)
 

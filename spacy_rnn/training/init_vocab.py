@@ -1,7 +1,7 @@
 """Fill the vocabularies of embeddings wherever they sit in a pipeline."""
 
 from pathlib import Path
-from typing import Callable, Iterable, List, Optional
+from typing import Any, Callable, Iterable, List, Optional
 
 import srsly
 from spacy.language import Language
@@ -54,7 +54,7 @@ def find_embeddings(nlp: Language, component: Optional[str]) -> List[Model]:
     RAISES: ValueError if there is none.
     """
     names = nlp.pipe_names if component is None else [component]
-    pipes = [nlp.get_pipe(name) for name in names]
+    pipes: List[Any] = [nlp.get_pipe(name) for name in names]
     models = [pipe.model for pipe in pipes if isinstance(getattr(pipe, "model", None), Model)]
     layers = [layer for model in models for layer in embeddings_in(model)]
     if not layers:

@@ -9,7 +9,7 @@ TINY = 1e-12
 
 
 def softmax_cross_entropy(
-    probs: Floats2d, truths: Floats2d, weights: Floats2d, label_smoothing: float, *, xp: Any
+    probs: Any, truths: Any, weights: Any, label_smoothing: float, *, xp: Any
 ) -> Tuple[float, Floats2d]:
     """Cross-entropy where one label is true of each text, as
     `torch.nn.CrossEntropyLoss`.
@@ -32,10 +32,10 @@ def softmax_cross_entropy(
 
 
 def binary_cross_entropy(
-    probs: Floats2d,
-    truths: Floats2d,
-    known: Floats2d,
-    weights: Floats2d,
+    probs: Any,
+    truths: Any,
+    known: Any,
+    weights: Any,
     label_smoothing: float,
     *,
     xp: Any,

@@ -1,0 +1,55 @@
+# make train       train the default text classifier on 25,000 film reviews, evaluate it,
+#                  and score three sentences
+# make test        run linters, type checks and tests
+# make seeds       train the two mended tutorial configs
+# make benchmark   measure speed against spaCy's own components
+# make clean       remove what the other targets made
+#
+# Each makes a virtual environment in .venv first, and can be run again: what is done is
+# kept. Settings: make train CONFIG=seeds/sentiment_lstm SEED=1 GPU_ID=0 LIMIT=1000
+#
+# On Linux, pip's default torch brings CUDA along. For the CPU build, point pip to
+# PyTorch's index for it, by pip's own setting PIP_EXTRA_INDEX_URL.
+
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?= textcat_lstm
+GPU_ID ?= -1
+LIMIT ?= 0
+SEED ?= 0
+
+IN_VENV := $(VENV)/bin/python -m
+RUN := $(IN_VENV) spacy project run
+VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED)
+
+.PHONY: help train test seeds benchmark clean
+
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
+$(VENV)/installed: requirements.txt setup.cfg pyproject.toml
+	@echo "Making a virtual environment in $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(IN_VENV) pip install --quiet --requirement requirements.txt
+	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+train: $(VENV)/installed
+	$(RUN) train-and-show . --vars.config $(CONFIG) $(VARS)
+
+seeds: $(VENV)/installed
+	$(RUN) train-and-show . --vars.config seeds/sentiment_lstm $(VARS)
+	$(RUN) train-and-show . --vars.config seeds/sentiment_rnn $(VARS)
+
+test: $(VENV)/installed
+	$(IN_VENV) ruff check .
+	$(IN_VENV) ruff format --check .
+	$(IN_VENV) mypy
+	$(IN_VENV) pytest --cov --durations 10
+
+benchmark: $(VENV)/installed
+	$(IN_VENV) benchmarks.ragged_rnn
+	$(IN_VENV) benchmarks.textcat
+
+clean:
+	rm -rf $(VENV) corpus training metrics packages project.lock

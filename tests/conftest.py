@@ -1,0 +1,76 @@
+"""What tests share: small real texts, pipelines trained on them, and the GPU marker."""
+
+import pytest
+import spacy
+import torch
+from spacy.training import Example
+from thinc.api import fix_random_seed
+
+GOOD = ["a warm and funny film", "what a wonderful day", "brilliant acting , great story"]
+BAD = ["a dull and empty film", "what a terrible mess", "wooden acting , poor story"]
+TEXTS = [*GOOD, *BAD]
+
+
+def pytest_collection_modifyitems(items):
+    if not torch.cuda.is_available():
+        skip = pytest.mark.skip(reason="needs a CUDA GPU")
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    fix_random_seed(0)
+
+
+def cats_of(text):
+    return {"POSITIVE": float(text in GOOD), "NEGATIVE": float(text not in GOOD)}
+
+
+def make_examples(nlp, texts=TEXTS, cats=cats_of):
+    return [Example.from_dict(nlp.make_doc(text), {"cats": cats(text)}) for text in texts]
+
+
+def small_model(**changes):
+    """The config of a small model; keys name its parts as in `encode__cell`."""
+    model = {
+        "@architectures": "spacy-rnn.TextCatRNN.v1",
+        "tok2vec": {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1},
+        "encode": {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 12},
+    }
+    for key, value in changes.items():
+        *parents, name = key.split("__")
+        part = model
+        for parent in parents:
+            part = part[parent]
+        part[name] = value
+    return model
+
+
+def train(nlp, examples, *, steps=80, **update):
+    """Initialize and train a pipeline whose last component is a text classifier.
+    RETURNS: Its losses in the first and in the last step."""
+    optimizer = nlp.initialize(lambda: examples)
+    optimizer.learn_rate = 0.01
+    losses = []
+    for _ in range(steps):
+        step = {}
+        nlp.update(examples, sgd=optimizer, losses=step, **update)
+        losses.append(step[nlp.pipe_names[-1]])
+    return losses[0], losses[-1]
+
+
+@pytest.fixture
+def nlp():
+    """An untrained pipeline with a small `textcat_lstm`."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat_lstm", config={"model": small_model()})
+    return nlp
+
+
+@pytest.fixture
+def trained(nlp):
+    """A pipeline with a small `textcat_lstm` that has learned its six texts."""
+    train(nlp, make_examples(nlp))
+    return nlp

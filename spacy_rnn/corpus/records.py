@@ -12,7 +12,7 @@ from ..errors import Errors
 
 Cleaner = Callable[[Language], Callable[[str], str]]
 
-_TAG = re.compile(r"<[^<>]*>")
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _SPACE = re.compile(r"\s+")
 
 
@@ -35,6 +35,13 @@ def drop_duplicates(records: Iterable[Record]) -> Iterator[Record]:
         if record.text not in seen:
             seen.add(record.text)
             yield record
+
+
+def without(records: Iterable[Record], held_out: Iterable[Record]) -> Iterator[Record]:
+    """Leave out records whose text is among the held-out ones: corpora repeat texts, and
+    one that is trained on must not be scored."""
+    texts = {record.text for record in held_out}
+    return (record for record in records if record.text not in texts)
 
 
 def prepare(records: Iterable[Record], *, seed: Optional[int], limit: int) -> List[Record]:

@@ -18,7 +18,7 @@ MODELS = {
     "rnn relu": {"encode__cell": "rnn", "encode__nonlinearity": "relu", "encode__bias": False},
     "sigmoid": {"exclusive_classes": False},
     "cut": {"max_tokens": 3},
-    "no encoder": {"encode": None},
+    "no encoder": {"encode": None, "tok2vec__start": "random"},
     "spacy tok2vec": {
         "tok2vec": {
             "@architectures": "spacy.HashEmbedCNN.v2",

@@ -310,7 +310,7 @@ def with_listener():
 
 def test_shared_tok2vec_learns_and_listeners_can_be_replaced(tmp_path):
     nlp = with_listener()
-    (tmp_path / "words.json").write_text('["film", "wonderful", "terrible", "story"]')
+    (tmp_path / "words.json").write_text('["warm", "wonderful", "brilliant", "film"]')
     nlp.config["initialize"]["before_init"]["path"] = str(tmp_path / "words.json")
     first, last = train(nlp, make_examples(nlp))
     assert last < first / 2

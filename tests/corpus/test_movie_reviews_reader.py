@@ -1,0 +1,52 @@
+import pytest
+import spacy
+
+from spacy_rnn.corpus import movie_reviews_reader
+from spacy_rnn.corpus.movie_reviews_reader import (
+    create_movie_reviews_reader_v1,
+    packaged_file,
+    read_movie_reviews,
+)
+
+
+def has_package():
+    try:
+        return packaged_file().exists()
+    except ImportError:
+        return False
+
+
+needs_package = pytest.mark.skipif(not has_package(), reason="needs the extra `data`")
+
+
+@needs_package
+def test_splits_are_whole_balanced_and_disjoint():
+    train, dev = list(read_movie_reviews("train")), list(read_movie_reviews("dev"))
+    # 16 reviews are left out: their text stands in the last block as well.
+    assert len(train) == 22_484 and len(dev) == 2_500
+    assert sum(record.cats["POSITIVE"] for record in dev) == 1_250
+    assert sum(record.cats["POSITIVE"] for record in train) == 11_250
+    assert not {record.text for record in train} & {record.text for record in dev}
+
+
+@needs_package
+def test_reader():
+    read = create_movie_reviews_reader_v1("dev", limit=20, seed=1)
+    examples = list(read(spacy.blank("en")))
+    assert len(examples) == 20
+    assert {label for eg in examples for label, v in eg.reference.cats.items() if v} == {
+        "POSITIVE",
+        "NEGATIVE",
+    }
+    assert not any("<br" in eg.text for eg in examples)
+
+
+def test_without_the_package(monkeypatch):
+    monkeypatch.setattr(movie_reviews_reader, "PACKAGE", "no_such_package")
+    with pytest.raises(ImportError, match="R404.*movie-reviews"):
+        list(read_movie_reviews("train"))
+
+
+def test_unknown_split():
+    with pytest.raises(ValueError, match="R001.*split.*'test'"):
+        create_movie_reviews_reader_v1("test")

@@ -1,0 +1,70 @@
+"""Losses against torch's, value and gradient."""
+
+import numpy
+import pytest
+import torch
+
+from spacy_rnn.training.loss import binary_cross_entropy, softmax_cross_entropy
+
+LOGITS = numpy.random.default_rng(0).normal(size=(5, 3))
+WEIGHTS = numpy.array([[1.0, 2.0, 0.5]])
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_softmax_cross_entropy_equals_torch(smoothing):
+    logits = torch.tensor(LOGITS, requires_grad=True)
+    classes = torch.tensor([0, 1, 2, 1, 1])
+    plain = torch.nn.functional.cross_entropy(
+        logits, classes, reduction="none", label_smoothing=smoothing
+    )
+    # torch weighs each smoothed part by its own label; we weigh examples by theirs.
+    losses = plain * torch.tensor(WEIGHTS[0])[classes]
+    losses.sum().backward()
+    loss, gradient = softmax_cross_entropy(
+        torch.softmax(logits, 1).detach().numpy(),
+        numpy.eye(3)[classes],
+        WEIGHTS,
+        smoothing,
+        xp=numpy,
+    )
+    assert loss == pytest.approx(losses.mean().item())
+    assert numpy.allclose(gradient, logits.grad)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_binary_cross_entropy_equals_torch(smoothing):
+    logits = torch.tensor(LOGITS, requires_grad=True)
+    truths = torch.tensor([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 1, 1], [1, 1, 1]]).double()
+    known = torch.ones(5, 3).double()
+    known[0, 1] = known[4, 0] = 0
+    target = truths * (1 - smoothing) + smoothing / 2
+    losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    losses = losses * known * torch.where(truths > 0, torch.tensor(WEIGHTS), 1.0)
+    losses.sum().backward()
+    loss, gradient = binary_cross_entropy(
+        torch.sigmoid(logits).detach().numpy(),
+        truths.numpy(),
+        known.numpy(),
+        WEIGHTS,
+        smoothing,
+        xp=numpy,
+    )
+    assert loss == pytest.approx(losses.sum().item() / known.sum().item())
+    assert numpy.allclose(gradient, logits.grad)
+
+
+def test_certain_and_wrong_is_finite():
+    probs, truths = numpy.array([[1.0, 0.0]]), numpy.array([[0.0, 1.0]])
+    loss, gradient = softmax_cross_entropy(probs, truths, numpy.ones((1, 2)), 0.0, xp=numpy)
+    assert numpy.isfinite(loss) and gradient.tolist() == [[1.0, -1.0]]
+    loss, _ = binary_cross_entropy(probs, truths, truths * 0 + 1, truths * 0 + 1, 0.0, xp=numpy)
+    assert numpy.isfinite(loss)
+
+
+def test_nothing_known():
+    zeros, ones = numpy.zeros((2, 2)), numpy.ones((1, 2))
+    probs = numpy.full((2, 2), 0.5)
+    loss, gradient = softmax_cross_entropy(probs, zeros, ones, 0.1, xp=numpy)
+    assert loss == 0.0 and not gradient.any()
+    loss, gradient = binary_cross_entropy(probs, zeros, zeros, ones, 0.1, xp=numpy)
+    assert loss == 0.0 and not gradient.any()

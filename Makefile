@@ -50,6 +50,7 @@ test: $(VENV)/installed
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.ragged_rnn
 	$(IN_VENV) benchmarks.textcat
+	$(IN_VENV) benchmarks.memory
 
 clean:
 	rm -rf $(VENV) corpus training metrics packages project.lock

@@ -37,9 +37,7 @@ class Errors:
         "[R103] A VocabEmbed layer has no vocabulary yet. Components of this package learn "
         "it in `nlp.initialize()`. In any other place (a shared tok2vec, `spacy pretrain`), "
         "add to the config:\n\n[initialize.before_init]\n"
-        '@callbacks = "spacy-rnn.init_vocab.v1"\n\n'
-        "[initialize.before_init.corpus]\n"
-        '@readers = "spacy.Corpus.v1"\npath = ${paths.train}'
+        '@callbacks = "spacy-rnn.init_vocab.v1"\ncorpus = ${corpora.train}'
     )
     R104 = "[R104] Unknown token attribute: '{attr}'. Use one of: {allowed}."
     R105 = (
@@ -48,6 +46,10 @@ class Errors:
     )
 
     # models
+    R202 = (
+        "[R202] The linear_model '{name}' must return logits and be able to grow labels: use "
+        "spacy.TextCatBOW.v3 with no_output_layer = true."
+    )
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
 
     # pipeline

@@ -43,6 +43,13 @@ word_dropout = 0.25
 [model.encode]
 @architectures = "spacy-rnn.RNNEncoder.v1"
 width = 256
+
+[model.linear_model]
+@architectures = "spacy.TextCatBOW.v3"
+exclusive_classes = true
+ngram_size = 2
+length = 262144
+no_output_layer = true
 """
 DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
 
@@ -238,14 +245,11 @@ class TextCatLSTM(TextCategorizer):
             scores[empty] = self._score_of_empty()
         return scores
 
-    def _score_of_empty(self) -> Floats2d:
-        """What the model makes of no tokens at all: other layers than ours do not
-        take an empty document on its own."""
-        head = self.model.get_ref("head")
-        width = self.model.get_ref("output_layer").maybe_get_dim("nI")
-        if width is None:
-            raise KeyError(Errors.R101.format(name=self.name))
-        return head.predict(self.model.ops.alloc2f(1, width))
+    def _score_of_empty(self) -> Any:
+        """The scores of no tokens at all, of shape (labels,). Not all layers of spaCy
+        take an empty document on its own, but beside another one they do."""
+        beside = Doc(self.vocab, words=["a"])
+        return self.model.predict([beside, Doc(self.vocab)])[1]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Write scores into `Doc.cats`.

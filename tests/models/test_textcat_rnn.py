@@ -10,6 +10,13 @@ from spacy_rnn.layers.shim import shim_of
 from spacy_rnn.layers.vocab_embed import embeddings_in, learn_vocab
 from tests.conftest import TEXTS, small_model
 
+BOW = {
+    "@architectures": "spacy.TextCatBOW.v3",
+    "exclusive_classes": True,
+    "ngram_size": 2,
+    "length": 128,
+    "no_output_layer": True,
+}
 MODELS = {
     "default": {},
     "all poolings": {"pooling": ["last", "mean", "max", "attention"]},
@@ -17,6 +24,8 @@ MODELS = {
     "gru": {"encode__cell": "gru", "encode__num_layers": 2},
     "rnn relu": {"encode__cell": "rnn", "encode__nonlinearity": "relu", "encode__bias": False},
     "sigmoid": {"exclusive_classes": False},
+    "linear": {"linear_model": BOW},
+    "linear, sigmoid": {"linear_model": BOW, "exclusive_classes": False},
     "cut": {"max_tokens": 3},
     "no encoder": {"encode": None, "tok2vec__start": "random"},
     "spacy tok2vec": {
@@ -102,7 +111,7 @@ def test_one_step_goes_downhill(name):
     def loss():
         probs = model.predict(docs).astype("f8")
         entropy = truth * numpy.log(probs)
-        if name == "sigmoid":
+        if "sigmoid" in name:
             entropy += (1 - truth) * numpy.log(1 - probs)
         return -entropy.sum()
 
@@ -145,6 +154,18 @@ def test_dropout_reaches_torch_and_is_off_in_predict():
     assert rates == [0.5, 0.5]
 
 
+def test_the_linear_model_adds_its_logits():
+    model = initialized({"linear_model": BOW})
+    docs = docs_of(*TEXTS)
+    before = model.predict(docs)
+    linear = model.get_ref("linear_model")
+    weights = linear.get_ref("output_layer")
+    weights.set_param("W", numpy.random.normal(size=weights.get_param("W").shape).astype("f"))
+    expected = numpy.log(before) + linear.predict(docs)
+    expected = numpy.exp(expected) / numpy.exp(expected).sum(axis=1, keepdims=True)
+    assert numpy.allclose(model.predict(docs), expected, atol=1e-5)
+
+
 def test_a_dropout_of_its_own_is_kept():
     model = initialized({"tok2vec__dropout": 0.2, "encode__dropout": 0.0})
     set_dropout_rate(model, 0.9)
@@ -154,8 +175,8 @@ def test_a_dropout_of_its_own_is_kept():
 
 
 def test_resizing_keeps_old_scores_and_can_learn_the_new_label():
-    for exclusive in (True, False):
-        model = initialized({"exclusive_classes": exclusive}, labels=2)
+    for changes in ({}, {"exclusive_classes": False}, {"linear_model": BOW}):
+        model = initialized(changes, labels=2)
         docs = docs_of(*TEXTS)
         before = model.predict(docs)
         model.attrs["resize_output"](model, 3)
@@ -195,6 +216,7 @@ def test_frozen_part_gets_no_update():
     [
         ({"pooling": "sum"}, "R201.*sum"),
         ({"pooling": []}, "R201"),
+        ({"linear_model": {**BOW, "no_output_layer": False}}, "R202.*no_output_layer"),
         ({"max_tokens": -1}, "max_tokens is -1"),
         ({"encode__cell": "qrnn"}, "cell.*qrnn"),
         ({"encode__width": 7}, "width is 7.*even"),

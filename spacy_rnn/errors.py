@@ -48,7 +48,7 @@ class Errors:
     # models
     R202 = (
         "[R202] The linear_model '{name}' must return logits and be able to grow labels: use "
-        "spacy.TextCatBOW.v3 with no_output_layer = true."
+        "spacy-rnn.NgramLinear.v1."
     )
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
 

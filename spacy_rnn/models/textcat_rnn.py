@@ -12,7 +12,6 @@ from ..errors import Errors
 from ..layers.keep_ends import keep_ends
 from ..layers.pool import pool
 from ..layers.probabilities import probabilities
-from ..layers.skip_empty import skip_empty
 from ..types import Docs, TokenRows
 from .checks import check_at_least
 
@@ -38,9 +37,9 @@ def build_textcat_rnn_v1(
     encode: The recurrent net, as `spacy-rnn.RNNEncoder.v1`. null if `tok2vec` is
         recurrent itself.
     linear_model: A model whose logits are added to those of the net, as
-        `spacy.TextCatBOW.v3` with `no_output_layer = true`. It learns single words and
-        phrases at once, which leaves to the net what depends on context
-        (Cheng et al. 2016). null for the net alone.
+        `spacy-rnn.NgramLinear.v1`. It learns at once what single words and phrases say,
+        and leaves to the net what depends on context (Cheng et al. 2016). null for the
+        net alone.
     pooling: How a text's tokens become one vector: "last", "mean", "max", "attention",
         or a list of these to use side by side.
     max_tokens: The net reads at most so many tokens of a text, the first quarter of them
@@ -64,7 +63,7 @@ def build_textcat_rnn_v1(
     logits = chain(tok2vec, keep_ends(max_tokens), encode, pooled, Dropout(), labels)
     if linear_model is not None:
         _check_linear(linear_model)
-        logits = add(logits, skip_empty(linear_model))
+        logits = add(logits, linear_model)
     model: Model = chain(logits, probabilities(exclusive=exclusive_classes))
     model.name = "textcat_rnn"
     model.set_ref("tok2vec", tok2vec)
@@ -91,6 +90,6 @@ def resize_output(model: Model, new_nO: int) -> Model:
     if linear_model is not None:
         linear_model.attrs["resize_output"](linear_model, new_nO)
     for node in model.walk():
-        if node.has_dim("nO") and (node.name == "skip_empty" or labels in node.walk()):
+        if node.has_dim("nO") and labels in node.walk():
             node.set_dim("nO", new_nO, force=True)
     return model

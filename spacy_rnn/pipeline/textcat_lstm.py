@@ -45,11 +45,7 @@ word_dropout = 0.25
 width = 256
 
 [model.linear_model]
-@architectures = "spacy.TextCatBOW.v3"
-exclusive_classes = true
-ngram_size = 2
-length = 262144
-no_output_layer = true
+@architectures = "spacy-rnn.NgramLinear.v1"
 """
 DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
 

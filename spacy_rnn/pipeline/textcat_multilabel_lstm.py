@@ -26,7 +26,6 @@ from .textcat_lstm import (
 
 DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
 DEFAULT_MODEL["exclusive_classes"] = False
-DEFAULT_MODEL["linear_model"]["exclusive_classes"] = False
 
 
 @Language.factory(

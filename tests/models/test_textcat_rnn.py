@@ -10,13 +10,7 @@ from spacy_rnn.layers.shim import shim_of
 from spacy_rnn.layers.vocab_embed import embeddings_in, learn_vocab
 from tests.conftest import TEXTS, small_model
 
-BOW = {
-    "@architectures": "spacy.TextCatBOW.v3",
-    "exclusive_classes": True,
-    "ngram_size": 2,
-    "length": 128,
-    "no_output_layer": True,
-}
+LINEAR = {"@architectures": "spacy-rnn.NgramLinear.v1", "length": 128}
 MODELS = {
     "default": {},
     "all poolings": {"pooling": ["last", "mean", "max", "attention"]},
@@ -24,8 +18,8 @@ MODELS = {
     "gru": {"encode__cell": "gru", "encode__num_layers": 2},
     "rnn relu": {"encode__cell": "rnn", "encode__nonlinearity": "relu", "encode__bias": False},
     "sigmoid": {"exclusive_classes": False},
-    "linear": {"linear_model": BOW},
-    "linear, sigmoid": {"linear_model": BOW, "exclusive_classes": False},
+    "linear": {"linear_model": LINEAR},
+    "linear, sigmoid": {"linear_model": LINEAR, "exclusive_classes": False},
     "cut": {"max_tokens": 3},
     "no encoder": {"encode": None, "tok2vec__start": "random"},
     "spacy tok2vec": {
@@ -155,11 +149,11 @@ def test_dropout_reaches_torch_and_is_off_in_predict():
 
 
 def test_the_linear_model_adds_its_logits():
-    model = initialized({"linear_model": BOW})
+    model = initialized({"linear_model": LINEAR})
     docs = docs_of(*TEXTS)
     before = model.predict(docs)
     linear = model.get_ref("linear_model")
-    weights = linear.get_ref("output_layer")
+    weights = linear.get_ref("labels").layers[0]
     weights.set_param("W", numpy.random.normal(size=weights.get_param("W").shape).astype("f"))
     expected = numpy.log(before) + linear.predict(docs)
     expected = numpy.exp(expected) / numpy.exp(expected).sum(axis=1, keepdims=True)
@@ -175,7 +169,7 @@ def test_a_dropout_of_its_own_is_kept():
 
 
 def test_resizing_keeps_old_scores_and_can_learn_the_new_label():
-    for changes in ({}, {"exclusive_classes": False}, {"linear_model": BOW}):
+    for changes in ({}, {"exclusive_classes": False}, {"linear_model": LINEAR}):
         model = initialized(changes, labels=2)
         docs = docs_of(*TEXTS)
         before = model.predict(docs)
@@ -216,7 +210,18 @@ def test_frozen_part_gets_no_update():
     [
         ({"pooling": "sum"}, "R201.*sum"),
         ({"pooling": []}, "R201"),
-        ({"linear_model": {**BOW, "no_output_layer": False}}, "R202.*no_output_layer"),
+        (
+            {
+                "linear_model": {
+                    "@architectures": "spacy.TextCatBOW.v3",
+                    "exclusive_classes": True,
+                    "ngram_size": 1,
+                    "length": 64,
+                    "no_output_layer": False,
+                }
+            },
+            "R202.*NgramLinear",
+        ),
         ({"max_tokens": -1}, "max_tokens is -1"),
         ({"encode__cell": "qrnn"}, "cell.*qrnn"),
         ({"encode__width": 7}, "width is 7.*even"),

@@ -60,7 +60,8 @@ def build_textcat_rnn_v1(
     output: Model = Linear(nO=nO, init_W=zero_init)
     defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
     labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
-    logits = chain(tok2vec, keep_ends(max_tokens), encode, pooled, Dropout(), labels)
+    dropout: Model = Dropout()
+    logits: Model = chain(tok2vec, keep_ends(max_tokens), encode, pooled, dropout, labels)
     if linear_model is not None:
         _check_linear(linear_model)
         logits = add(logits, linear_model)

@@ -235,44 +235,42 @@ class _SegmentLayout(_Layout):
     def __init__(self, lengths, bidirectional, return_state, device):
         super().__init__(lengths, bidirectional, return_state, device)
         self.segments = plan_segments(self.lengths, exact=return_state)
-        forward = self._positions()
-        self.index = [torch.from_numpy(forward)]
+        cells, real = self._cells()
+        self.index = [torch.from_numpy(cells)]
         if bidirectional:
-            self.index.append(torch.from_numpy(self._reversed(forward)))
-        self.inverse = [_invert(index, self.total) for index in self.index]
+            self.index.append(torch.from_numpy(self._mirror()[cells]))
+        self.inverse = [_invert(index, real, self.total) for index in self.index]
 
-    def _positions(self) -> numpy.ndarray:
-        """For each cell of each segment the token it reads, `total` where there is none."""
-        parts = [numpy.empty(0, dtype="int64")]
-        for segment in self.segments:
-            times = numpy.arange(segment.start, segment.start + segment.steps)[:, None]
-            starts, lengths = self.starts[: segment.rows], self.lengths[: segment.rows]
-            cells = numpy.full((segment.steps, segment.rows), self.total)
-            cells[:, : len(starts)] = numpy.where(times < lengths, starts + times, self.total)
-            parts.append(cells.ravel())
-        return numpy.concatenate(parts)
+    def _cells(self) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """For each cell of each segment the token it reads, and whether it has one of
+        its own. A cell past the end of its row reads the first token there is: nobody
+        reads what comes of that."""
+        cells, real = [numpy.empty(0, dtype="int64")], [numpy.empty(0, dtype="bool")]
+        for start, steps, rows in self.segments:
+            times = numpy.arange(start, start + steps)[:, None]
+            alive = numpy.zeros((steps, rows), dtype="bool")
+            alive[:, : len(self.lengths)] = times < self.lengths[:rows]
+            tokens = numpy.zeros((steps, rows), dtype="int64")
+            tokens[:, : len(self.starts)] = self.starts[:rows] + times
+            cells.append(numpy.where(alive, tokens, 0).ravel())
+            real.append(alive.ravel())
+        return numpy.concatenate(cells), numpy.concatenate(real)
 
-    def _reversed(self, index: numpy.ndarray) -> numpy.ndarray:
-        """The same cells, each row read from its end."""
-        mirror = numpy.empty(self.total + 1, dtype="int64")
-        mirror[self.total] = self.total
+    def _mirror(self) -> numpy.ndarray:
+        """For each token the one that stands in its place when its row is reversed."""
         ends = self.starts + self.lengths - 1
-        first = numpy.repeat(self.starts + ends, self.lengths)
-        steps = numpy.arange(self.total) - numpy.repeat(
-            numpy.cumsum(self.lengths) - self.lengths, self.lengths
-        )
-        tokens = numpy.repeat(self.starts, self.lengths) + steps
-        mirror[tokens] = first - tokens
-        return mirror[index]
+        offsets = numpy.cumsum(self.lengths) - self.lengths
+        sums = numpy.repeat(self.starts + ends, self.lengths)
+        tokens = numpy.arange(self.total) + numpy.repeat(self.starts - offsets, self.lengths)
+        mirror = numpy.empty(self.total, dtype="int64")
+        mirror[tokens] = sums - tokens
+        return mirror
 
     def _run(self, layer, data, state):
-        padded = torch.cat((data, data.new_zeros(1, data.shape[1])))
         outputs, finals = [], []
         for direction, (index, inverse) in enumerate(zip(self.index, self.inverse)):
             start = tuple(part[direction : direction + 1] for part in state)
-            cells, final = self._run_direction(
-                layer, direction, padded.index_select(0, index), start
-            )
+            cells, final = self._run_direction(layer, direction, data.index_select(0, index), start)
             outputs.append(cells.index_select(0, inverse))
             finals.append(final)
         output = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
@@ -350,11 +348,12 @@ def _round_rows(rows: numpy.ndarray) -> numpy.ndarray:
     return numpy.where(rows < GRID, small, large)
 
 
-def _invert(index: Tensor, total: int) -> Tensor:
+def _invert(index: Tensor, real: numpy.ndarray, total: int) -> Tensor:
     """The cell that holds each token, from the token that each cell reads."""
-    inverse = torch.empty(total + 1, dtype=torch.int64)
-    inverse[index] = torch.arange(len(index))
-    return inverse[:total]
+    cells = torch.from_numpy(real.nonzero()[0])
+    inverse = torch.empty(total, dtype=torch.int64)
+    inverse[index[cells]] = cells
+    return inverse
 
 
 def _resize_rows(part: Tensor, rows: int) -> Tensor:

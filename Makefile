@@ -39,7 +39,9 @@ train: $(VENV)/installed
 
 seeds: $(VENV)/installed
 	$(RUN) train-and-show . --vars.config seeds/sentiment_lstm $(VARS)
-	$(RUN) train-and-show . --vars.config seeds/sentiment_rnn $(VARS)
+	$(RUN) corpus-without-stop-words . $(VARS)
+	$(RUN) train-and-show . --vars.config seeds/sentiment_rnn $(VARS) \
+		--vars.corpus corpus/without_stop_words
 
 test: $(VENV)/installed
 	$(IN_VENV) ruff check .

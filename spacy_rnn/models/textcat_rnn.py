@@ -57,11 +57,13 @@ def build_textcat_rnn_v1(
     encode = noop() if encode is None else encode
     width = encode.maybe_get_dim("nO") or tok2vec.maybe_get_dim("nO")
     pooled = pool(kinds, width, bidirectional=encode.attrs.get("bidirectional", False))
-    output: Model = Linear(nO=nO, init_W=zero_init)
+    output = Linear(nO=nO, init_W=zero_init)
     defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
-    labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
-    dropout: Model = Dropout()
-    logits: Model = chain(tok2vec, keep_ends(max_tokens), encode, pooled, dropout, labels)
+    labels: Model[Floats2d, Floats2d] = resizable(
+        output, partial(resize_linear_weighted, fill_defaults=defaults)
+    )
+    dropout: Model[Floats2d, Floats2d] = Dropout()
+    logits = chain(tok2vec, keep_ends(max_tokens), encode, pooled, dropout, labels)
     if linear_model is not None:
         _check_linear(linear_model)
         logits = add(logits, linear_model)

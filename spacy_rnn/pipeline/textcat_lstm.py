@@ -194,10 +194,10 @@ class TextCatLSTM(TextCategorizer):
             raise ValueError(Errors.R301.format(name=self.name))
         if not counts.positive and not counts.negative:
             raise ValueError(Errors.R309.format(name=self.name))
+        self._check_contrast(counts)
         unseen = [label for label in labels if not counts.positive[label]]
         if unseen:
             warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=3)
-        self._check_contrast(counts)
 
     def _check_contrast(self, counts: "CorpusCounts") -> None:
         """There must be at least two labels to tell apart."""

@@ -53,7 +53,8 @@ def find_embeddings(nlp: Language, component: Optional[str]) -> List[Model]:
 
     RAISES: ValueError if there is none.
     """
-    names = nlp.pipe_names if component is None else [component]
+    # Disabled components as well: `spacy pretrain` disables them all.
+    names = nlp.component_names if component is None else [component]
     pipes: List[Any] = [nlp.get_pipe(name) for name in names]
     models = [pipe.model for pipe in pipes if isinstance(getattr(pipe, "model", None), Model)]
     layers = [layer for model in models for layer in embeddings_in(model)]

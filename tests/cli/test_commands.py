@@ -225,6 +225,33 @@ def test_vocabulary_and_labels_from_files(tmp_path):
     assert len(next(n for n in pipe.model.walk() if n.name == "vocab_embed").attrs["words"]) == 3
 
 
+def test_pretraining_and_training_from_it(tmp_path):
+    project = make_project(tmp_path, "textcat_lstm")
+    texts = [{"text": eg.text} for eg in make_examples(spacy.blank("en"))]
+    srsly.write_jsonl(project / "raw.jsonl", texts)
+    path = REPOSITORY / "configs" / "textcat_lstm_listener.cfg"
+    config = Config().from_disk(path, interpolate=False)
+    corpus = str(project / "corpus.spacy")
+    config["paths"].update(train=corpus, dev=corpus, raw_text=str(project / "raw.jsonl"))
+    config["components"]["tok2vec"]["model"]["min_count"] = 1
+    # Averages of so few steps are shorter than the weights.
+    config["training"]["optimizer"]["use_averages"] = False
+    config["training"]["max_steps"] = 1
+    config.to_disk(project / "config.cfg")
+    run_spacy(
+        "init", "fill-config", project / "config.cfg", project / "filled.cfg", "--pretraining"
+    )
+    run_spacy("pretrain", project / "filled.cfg", project / "pre", "--pretraining.max_epochs", 1)
+    weights = project / "pre" / "model-last.bin"
+    overrides = ("--paths.init_tok2vec", weights, "--training.optimizer.learn_rate", 0.0)
+    run_spacy("train", project / "filled.cfg", "--output", project / "out", *overrides)
+    nlp = spacy.load(project / "out" / "model-last")
+    pretrained = nlp.get_pipe("tok2vec").model.copy().from_bytes(weights.read_bytes())
+    docs = [nlp.make_doc("a warm film")]
+    found = nlp.get_pipe("tok2vec").model.predict(docs)[0]
+    assert found == pytest.approx(pretrained.predict(docs)[0], abs=1e-6)
+
+
 def test_readers_in_a_config(tmp_path, table):
     project = make_project(tmp_path, "textcat_lstm")
     changed = Config().from_disk(project / "config.cfg", interpolate=False)

@@ -103,3 +103,6 @@ class Errors:
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
     R502 = "[R502] The pipeline has no VocabEmbed layer{where}: init_vocab has nothing to fill."
     R503 = "[R503] {path} must hold a JSON list of words, found {found}."
+
+    # cli
+    R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."

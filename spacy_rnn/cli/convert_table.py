@@ -1,13 +1,14 @@
 """`spacy-rnn convert-table`: CSV, TSV or JSON lines to a .spacy file."""
 
 from pathlib import Path
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 import spacy
 import typer
 
 from ..corpus.table_reader import create_table_reader_v1
 from ..corpus.text_cleaner import create_text_cleaner_v1
+from ..errors import Errors
 from ._app import app, errors_as_messages, write_docs
 
 
@@ -52,11 +53,14 @@ def convert_table(
         write_docs(read(spacy.blank(lang)), output)
 
 
-def parse_labels(pairs: Optional[List[str]]):
-    """A mapping from ["VALUE=LABEL", ...], None from nothing."""
+def parse_labels(pairs: Optional[List[str]]) -> Optional[Dict[str, str]]:
+    """A mapping from ["VALUE=LABEL", ...], None from nothing.
+
+    RAISES: ValueError for a pair without an equals sign.
+    """
     if not pairs:
         return None
     for pair in pairs:
         if "=" not in pair:
-            raise ValueError(f"--label takes VALUE=LABEL, found '{pair}'.")
+            raise ValueError(Errors.R601.format(found=pair))
     return dict(pair.split("=", 1) for pair in pairs)

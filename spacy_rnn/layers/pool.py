@@ -64,12 +64,13 @@ def init(model: Model, X: Optional[TokenRows] = None, Y: Any = None) -> None:
 
 def forward(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[Floats2d, Callable]:
     lengths = lengths_of(Xs)
-    full = lengths.nonzero()[0]
+    full: Any = lengths.nonzero()[0]
     pooled: Any = model.ops.alloc2f(len(Xs), model.get_dim("nO"))
     if not len(full):
         return pooled, lambda dY: list(Xs)
     ragged = Ragged(flatten(model, Xs), _lengths(model, lengths[full]))
     Y, backprop_reductions = model.layers[0](ragged, is_train)
+    full = model.ops.asarray1i(full)
     pooled[full] = Y
 
     def backprop(dY: Any) -> TokenRows:

@@ -1,6 +1,7 @@
 """A recurrent network over rows of any length, exact and without padding to the longest."""
 
 import warnings
+from abc import ABC, abstractmethod
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 import numpy
@@ -156,7 +157,7 @@ class RaggedRNN(nn.Module):
         return tuple(part[layer * n : (layer + 1) * n] for part in parts)
 
 
-class _Layout:
+class _Layout(ABC):
     """How rows of a batch are laid out for torch's kernels: computed once a batch,
     used by every layer."""
 
@@ -198,11 +199,11 @@ class _Layout:
         undo = torch.argsort(self.order)
         return output, tuple(part.index_select(1, undo) for part in whole)
 
+    @abstractmethod
     def _run(
         self, layer: nn.RNNBase, data: Tensor, state: Tuple[Tensor, ...]
     ) -> Tuple[Tensor, Tuple[Tensor, ...]]:
         """`run` for sorted rows, none of them empty."""
-        raise NotImplementedError
 
 
 class _PackedLayout(_Layout):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy
+import srsly
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer, textcat_score
 from spacy.tokens import Doc
@@ -234,11 +235,12 @@ class TextCatLSTM(TextCategorizer):
         docs = list(docs)
         lengths = lengths_of(docs)
         scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels))
+        rows: Callable[[Any], Any] = self.model.ops.asarray1i
         for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
-            scores[part] = self.model.predict([docs[i] for i in part])
+            scores[rows(part)] = self.model.predict([docs[i] for i in part])
         empty = (lengths == 0).nonzero()[0]
         if len(empty):
-            scores[empty] = self._score_of_empty()
+            scores[rows(empty)] = self._score_of_empty()
         return scores
 
     def _score_of_empty(self) -> Any:
@@ -307,16 +309,20 @@ class TextCatLSTM(TextCategorizer):
         folder = ensure_path(path)
         for name in ("cfg", "model"):
             if name not in exclude and not (folder / name).exists():
-                raise ValueError(
-                    Errors.R308.format(name=self.name, path=folder / name, problem="missing")
-                )
+                raise self._damaged(folder / name, "missing")
+        if "cfg" not in exclude:
+            try:
+                srsly.read_json(folder / "cfg")
+            except ValueError as error:
+                raise self._damaged(folder / "cfg", f"corrupt: {error}") from error
         try:
             return super().from_disk(folder, exclude=exclude)
         except Exception as error:
-            problem = f"corrupt ({type(error).__name__}: {error})"
-            raise ValueError(
-                Errors.R308.format(name=self.name, path=folder, problem=problem)
-            ) from error
+            problem = f"corrupt: {type(error).__name__}: {error}"
+            raise self._damaged(folder / "model", problem) from error
+
+    def _damaged(self, path: Path, problem: str) -> ValueError:
+        return ValueError(Errors.R308.format(name=self.name, path=path, problem=problem))
 
 
 class CorpusCounts:

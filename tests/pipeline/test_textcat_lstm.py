@@ -455,7 +455,8 @@ def test_damaged_folder(trained, tmp_path, name, damage):
         path.unlink()
     else:
         path.write_bytes(data[: len(data) // 2] if damage == "truncated" else b"\x00nonsense")
-    with pytest.raises(ValueError, match="R308.*textcat_lstm"):
+    problem = "missing" if damage == "missing" else "corrupt"
+    with pytest.raises(ValueError, match=f"R308.*textcat_lstm/{name} is {problem}"):
         spacy.load(tmp_path)
 
 

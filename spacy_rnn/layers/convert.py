@@ -7,13 +7,20 @@ from thinc.api import ArgsKwargs, Model, torch2xp, xp2torch
 from thinc.compat import torch
 from thinc.types import Floats2d
 
-from ..types import TokenRows
+from ..types import Docs, TokenRows
 from .shim import shim_of
 
 
 def lengths_of(Xs: List[Any]) -> numpy.ndarray:
     """The number of tokens of each document, of shape (docs,)."""
     return numpy.fromiter(map(len, Xs), dtype="int64", count=len(Xs))
+
+
+def keys_of(docs: Docs, attr: int) -> numpy.ndarray:
+    """An attribute of all tokens of all documents, of shape (tokens,): for words, their
+    hashes in spaCy's string store."""
+    keys = [doc.to_array(attr) for doc in docs]
+    return numpy.concatenate(keys) if keys else numpy.empty(0, dtype="uint64")
 
 
 def follow_dropout_rate(model: Model, is_train: bool) -> None:

@@ -40,6 +40,9 @@ class RNNShim(PyTorchShim):
         self.build_module = build
         self.name = name
         self.max_grad_norm = max_grad_norm
+        # Counts changes of the weights, so that what was computed from them can tell
+        # whether it still holds.
+        self.version = 0
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
         copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
@@ -55,6 +58,7 @@ class RNNShim(PyTorchShim):
         """
         self.cfg = config
         self._model = self._make(config)
+        self.version += 1
 
     def _make(self, config: Dict[str, Any]) -> Any:
         return self.build_module(**config).to(get_torch_default_device()).eval()
@@ -101,6 +105,7 @@ class RNNShim(PyTorchShim):
         """Update all parameters that have a gradient, and drop their gradients."""
         if self._model is None:
             return
+        self.version += 1
         if self.max_grad_norm > 0:
             torch.nn.utils.clip_grad_norm_(self._model.parameters(), self.max_grad_norm)
         for name, parameter in self._model.named_parameters():
@@ -130,15 +135,18 @@ class RNNShim(PyTorchShim):
                     backup[parameter] = parameter.data.clone()
                     value = xp2torch(value, device=parameter.device)
                     parameter.data.copy_(value.view_as(parameter))
+        self.version += 1
         try:
             yield
         finally:
             for parameter, value in backup.items():
                 parameter.data.copy_(value)
+            self.version += 1
 
     def to_device(self, device_type: str, device_id: int) -> None:
         if self._model is not None:
             super().to_device(device_type, device_id)
+            self.version += 1
 
     def to_bytes(self) -> bytes:
         """Sizes and weights, enough to build the module again."""
@@ -162,6 +170,7 @@ class RNNShim(PyTorchShim):
             raise self._misfit(f"{type(error).__name__}: {error}") from error
         module = self._load_module(config, state) if state else None
         self.cfg, self._model = config, module
+        self.version += 1
         return self
 
     def _load_module(self, config: Dict[str, Any], state: bytes) -> Any:

@@ -1,25 +1,29 @@
 """Embeddings of the words that a corpus uses most, and the vocabulary behind them."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
+import math
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy
 import srsly
-from spacy.attrs import intify_attr
+from spacy.attrs import LOWER, intify_attr
 from spacy.strings import get_string_id
-from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import ArgsKwargs, Model
+from thinc.backends import get_array_ops
 from thinc.compat import torch
 from thinc.layers.pytorchwrapper import forward
 from thinc.model import deserialize_attr, serialize_attr
 
 from ..errors import Errors
 from ..types import Docs, TokenRows
-from .convert import follow_dropout_rate, lengths_of, torch_to_rows
+from .convert import follow_dropout_rate, keys_of, lengths_of, torch_to_rows
 from .shim import RNNShim, shim_of
 
 ATTRS = ("NORM", "LOWER", "ORTH")
-STARTS = ("random", "cooccurrence")
+STARTS = ("random", "cooccurrence", "vectors")
+# Mean length of a row that starts from given vectors, as a share of that of a standard
+# normal one: as that of rows that start from co-occurrence.
+SCALE = 0.3
 
 
 class WordTable:
@@ -105,7 +109,10 @@ def vocab_embed(
 def init(model: Model[Docs, TokenRows], X: Any = None, Y: Any = None) -> None:
     table: WordTable = model.attrs["words"]
     if not len(table):
-        raise ValueError(Errors.R103)
+        raise ValueError(Errors.R103.format(name="VocabEmbed"))
+    vectors = table.vectors
+    if model.attrs["start"] == "vectors" and X:
+        vectors = pretrained(table, X[0].vocab, model.get_dim("nO"))
     shim = shim_of(model)
     shim.build(
         num_embeddings=len(table) + 1,
@@ -113,8 +120,30 @@ def init(model: Model[Docs, TokenRows], X: Any = None, Y: Any = None) -> None:
         dropout=model.attrs["dropout"],
         word_dropout=model.attrs["word_dropout"],
     )
-    if table.vectors is not None:
-        shim.module.start_from(table.vectors)
+    if vectors is not None:
+        shim.module.start_from(vectors)
+
+
+def pretrained(table: WordTable, vocab: Vocab, width: int) -> Any:
+    """What rows start from where the pipeline has word vectors: the word's vector, all
+    scaled alike. A word without one starts near zero.
+
+    RETURNS: A tensor of shape (len(table) + 1, width).
+    RAISES: ValueError if there are no vectors, or of another width.
+    """
+    vectors = vocab.vectors
+    if not vectors.shape[0] or vectors.shape[1] != width:
+        raise ValueError(Errors.R106.format(width=width, shape=vectors.shape))
+    lower = vectors.attr == LOWER
+    words = [word.lower() if lower else word for word in table.words]
+    keys = [get_string_id(word) for word in words]
+    rows = numpy.asarray(vectors.find(keys=keys))
+    start = torch.randn(len(table) + 1, width) * 1e-2
+    known = torch.from_numpy(rows >= 0)
+    found = torch.from_numpy(get_array_ops(vectors.data).to_numpy(vectors.data)[rows[rows >= 0]])
+    length = found.norm(dim=1).mean().clamp(min=1e-8)
+    start[1:][known] = found.float() * (SCALE * math.sqrt(width) / length)
+    return start
 
 
 def build_embedding(**config: Any) -> Any:
@@ -126,76 +155,8 @@ def build_embedding(**config: Any) -> Any:
 def docs_to_torch(model: Model, docs: Docs, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
     """Arguments (ids, lengths) for the torch module. Documents have no gradient."""
     follow_dropout_rate(model, is_train)
-    keys = _keys(docs, model.attrs["attr"])
+    keys = keys_of(docs, intify_attr(model.attrs["attr"]))
     ids = torch.from_numpy(model.attrs["words"].find(keys))
     lengths = torch.from_numpy(lengths_of(docs))
     device = shim_of(model).device
     return ArgsKwargs(args=(ids.to(device), lengths), kwargs={}), lambda d_inputs: []
-
-
-def _keys(docs: Docs, attr: str) -> numpy.ndarray:
-    """The hashes of all tokens' words, of shape (tokens,)."""
-    number = intify_attr(attr)
-    keys = [doc.to_array(number) for doc in docs]
-    return numpy.concatenate(keys) if keys else numpy.empty(0, dtype="uint64")
-
-
-def embeddings_in(model: Model) -> List[Model]:
-    """All `vocab_embed` layers of a model."""
-    return [node for node in model.walk() if node.name == "vocab_embed"]
-
-
-def set_vocab(layer: Model, words: Sequence[str]) -> None:
-    """Give a layer its vocabulary, most frequent word first: `learn_vocab` leaves it."""
-    layer.attrs["words"] = WordTable(words)
-    layer.attrs["learn"] = False
-
-
-def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> None:
-    """Fill the vocabularies of layers from all training texts, in one pass.
-
-    layers: `vocab_embed` layers. Those filled by `set_vocab` keep their words.
-    docs: The training texts. All are read, also where there is nothing to learn.
-    RAISES: ValueError if no word is frequent enough.
-    """
-    attrs = {layer.attrs["attr"] for layer in layers}
-    keys: Dict[str, List[numpy.ndarray]] = {attr: [] for attr in attrs}
-    vocab = None
-    for doc in docs:
-        vocab = doc.vocab
-        for attr in attrs:
-            keys[attr].append(_keys([doc], attr))
-    for layer in layers:
-        if vocab is not None:
-            _fill(layer, keys[layer.attrs["attr"]], vocab)
-
-
-def _fill(layer: Model, keys: List[numpy.ndarray], vocab: Vocab) -> None:
-    attrs = layer.attrs
-    if attrs["learn"]:
-        words = _most_frequent(keys, vocab, attrs["max_size"], attrs["min_count"])
-        if not words:
-            raise ValueError(
-                Errors.R105.format(attr=attrs["attr"], min_count=attrs["min_count"], docs=len(keys))
-            )
-        attrs["words"] = WordTable(words)
-    if attrs["start"] == "cooccurrence":
-        from ..modules.cooccurrence import WINDOW, cooccurrence_vectors
-
-        table: WordTable = attrs["words"]
-        # So many unknown words between two texts that none sees a neighbour in the other.
-        gap = numpy.zeros(WINDOW, dtype="int64")
-        parts = [part for text in keys for part in (table.find(text), gap)]
-        ids = torch.from_numpy(numpy.concatenate(parts))
-        table.vectors = cooccurrence_vectors(ids, len(table) + 1, layer.get_dim("nO"))
-
-
-def _most_frequent(
-    keys: List[numpy.ndarray], vocab: Vocab, max_size: int, min_count: int
-) -> List[str]:
-    """Words by falling frequency, and by spelling where that is equal."""
-    found, counts = numpy.unique(numpy.concatenate(keys), return_counts=True)
-    frequent = counts >= min_count
-    pairs = zip(counts[frequent].tolist(), found[frequent].tolist())
-    words = sorted((-count, vocab.strings[key]) for count, key in pairs)
-    return [word for _, word in words if word][: max_size or None]

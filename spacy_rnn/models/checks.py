@@ -18,6 +18,13 @@ def check_at_least(name: str, value: float, least: int) -> None:
         raise ValueError(Errors.R002.format(name=name, value=value, expected=expected))
 
 
+def check_even(name: str, value: int) -> None:
+    """RAISES: ValueError if `value` cannot be split into two directions."""
+    if value % 2:
+        expected = "even for two directions"
+        raise ValueError(Errors.R002.format(name=name, value=value, expected=expected))
+
+
 def check_rate(name: str, value: Optional[float]) -> None:
     """RAISES: ValueError unless `value` is None or a share from 0 to below 1."""
     if value is not None and not 0.0 <= value < 1.0:

@@ -5,10 +5,9 @@ from typing import Optional
 from spacy.util import registry
 from thinc.api import Model
 
-from ..errors import Errors
 from ..layers.ragged_rnn import ragged_rnn
 from ..types import TokenRows
-from .checks import check_at_least, check_choice, check_rate
+from .checks import check_at_least, check_choice, check_even, check_rate
 
 CELLS = ("rnn", "lstm", "gru")
 NONLINEARITIES = ("tanh", "relu")
@@ -53,9 +52,8 @@ def build_rnn_encoder_v1(
     check_at_least("num_layers", num_layers, 1)
     check_at_least("max_grad_norm", max_grad_norm, 0)
     check_rate("dropout", dropout)
-    if bidirectional and width % 2:
-        expected = "even for two directions"
-        raise ValueError(Errors.R002.format(name="width", value=width, expected=expected))
+    if bidirectional:
+        check_even("width", width)
     return ragged_rnn(
         width,
         cell=cell,

@@ -3,16 +3,13 @@
 import warnings
 from collections import Counter
 from itertools import islice
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy
-import srsly
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer, textcat_score
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import ensure_path
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 from thinc.types import Floats2d
@@ -20,14 +17,12 @@ from thinc.types import Floats2d
 from ..errors import Errors, Warnings
 from ..layers.convert import lengths_of
 from ..layers.keep_ends import count_cuts
-from ..layers.vocab_embed import embeddings_in, learn_vocab, set_vocab
+from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
 from ..training.loss import softmax_cross_entropy
+from .checked_folder import CheckedFolder
+from .parts_by_tokens import TOKENS_AT_ONCE, parts_by_tokens
 
 ClassWeight = Union[None, str, Dict[str, float]]
-
-# Tokens that go through the model at a time. More makes no difference to speed, and
-# memory grows with it.
-TOKENS_AT_ONCE = 30_000
 
 DEFAULT_MODEL_CONFIG = """
 [model]
@@ -97,7 +92,7 @@ def make_textcat_lstm(
     )
 
 
-class TextCatLSTM(TextCategorizer):
+class TextCatLSTM(CheckedFolder, TextCategorizer):
     """Text classification with labels that exclude each other.
 
     A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
@@ -172,9 +167,7 @@ class TextCatLSTM(TextCategorizer):
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         layers = embeddings_in(self.model)
         if vocab is not None:
-            words = list(vocab)
-            for layer in layers:
-                set_vocab(layer, words)
+            set_vocab(layers, list(vocab))
         counts = CorpusCounts()
         learn_vocab(layers, (eg.predicted for eg in self._counted(get_examples(), counts)))
         names = counts.labels if labels is None else list(labels)
@@ -301,29 +294,6 @@ class TextCatLSTM(TextCategorizer):
                     Errors.R302.format(name=self.name, label=label, value=value, text=text)
                 )
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = ()) -> "TextCatLSTM":
-        """Load the component from a directory.
-
-        RAISES: ValueError that names the file, if one is missing or corrupt.
-        """
-        folder = ensure_path(path)
-        for name in ("cfg", "model"):
-            if name not in exclude and not (folder / name).exists():
-                raise self._damaged(folder / name, "missing")
-        if "cfg" not in exclude:
-            try:
-                srsly.read_json(folder / "cfg")
-            except ValueError as error:
-                raise self._damaged(folder / "cfg", f"corrupt: {error}") from error
-        try:
-            return super().from_disk(folder, exclude=exclude)
-        except Exception as error:
-            problem = f"corrupt: {type(error).__name__}: {error}"
-            raise self._damaged(folder / "model", problem) from error
-
-    def _damaged(self, path: Path, problem: str) -> ValueError:
-        return ValueError(Errors.R308.format(name=self.name, path=path, problem=problem))
-
 
 class CorpusCounts:
     """What `initialize` wants to know of a corpus: texts' lengths, and how often each
@@ -346,26 +316,6 @@ class CorpusCounts:
             if label not in self.positive and label not in self.negative:
                 self.labels.append(label)
             (self.positive if value else self.negative)[label] += 1
-
-
-def parts_by_tokens(lengths: numpy.ndarray, budget: int) -> List[numpy.ndarray]:
-    """Split documents into parts of similar length and at most `budget` tokens.
-
-    lengths: Tokens of each document, of shape (docs,).
-    RETURNS: Indices of documents, longest first; a longer document is a part of its
-        own, an empty one is in none.
-    """
-    order = numpy.argsort(-lengths, kind="stable")[: numpy.count_nonzero(lengths)]
-    parts = []
-    start, tokens = 0, 0
-    for end, length in enumerate(lengths[order].tolist()):
-        if tokens + length > budget and end > start:
-            parts.append(order[start:end])
-            start, tokens = end, 0
-        tokens += length
-    if start < len(order):
-        parts.append(order[start:])
-    return parts
 
 
 def _check_class_weight(name: str, value: Any) -> None:

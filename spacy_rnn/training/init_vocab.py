@@ -10,7 +10,7 @@ from spacy.util import registry
 from thinc.api import Model
 
 from ..errors import Errors
-from ..layers.vocab_embed import embeddings_in, learn_vocab, set_vocab
+from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
 
 
 @registry.callbacks("spacy-rnn.init_vocab.v1")
@@ -36,9 +36,7 @@ def create_init_vocab_v1(
     def init_vocab(nlp: Language) -> Language:
         layers = find_embeddings(nlp, component)
         if path is not None:
-            words = read_words(Path(path))
-            for layer in layers:
-                set_vocab(layer, words)
+            set_vocab(layers, read_words(Path(path)))
         if corpus is not None:
             learn_vocab(layers, (eg.predicted for eg in corpus(nlp)))
             for layer in layers:
@@ -48,16 +46,21 @@ def create_init_vocab_v1(
     return init_vocab
 
 
-def find_embeddings(nlp: Language, component: Optional[str]) -> List[Model]:
-    """The VocabEmbed layers of a pipeline, or of one of its components.
+def find_embeddings(
+    nlp: Language,
+    component: Optional[str],
+    only: Callable[[Model], bool] = lambda layer: True,
+) -> List[Model]:
+    """The embeddings of words and characters of a pipeline, or of one of its components.
 
+    only: Leave out layers for which this is not true.
     RAISES: ValueError if there is none.
     """
     # Disabled components as well: `spacy pretrain` disables them all.
     names = nlp.component_names if component is None else [component]
     pipes: List[Any] = [nlp.get_pipe(name) for name in names]
     models = [pipe.model for pipe in pipes if isinstance(getattr(pipe, "model", None), Model)]
-    layers = [layer for model in models for layer in embeddings_in(model)]
+    layers = [layer for model in models for layer in embeddings_in(model) if only(layer)]
     if not layers:
         where = "" if component is None else f" in its component '{component}'"
         raise ValueError(Errors.R502.format(where=where))

@@ -3,7 +3,8 @@ import pytest
 import spacy
 
 from spacy_rnn.layers.shim import shim_of
-from spacy_rnn.layers.vocab_embed import WordTable, embeddings_in, learn_vocab, set_vocab
+from spacy_rnn.layers.vocab_embed import WordTable
+from spacy_rnn.layers.vocabulary import embeddings_in, learn_vocab, set_vocab
 from spacy_rnn.models.vocab_embed import build_vocab_embed_v1
 
 NLP = spacy.blank("en")
@@ -72,7 +73,7 @@ def test_cooccurrence_start_fills_the_table():
 
 def test_given_words_are_kept():
     model = make(start="cooccurrence")
-    set_vocab(model, ["dog", "zebra"])
+    set_vocab([model], ["dog", "zebra"])
     learn_vocab([model], DOCS)
     assert words(model) == ["dog", "zebra"]
     assert model.attrs["words"].vectors.shape == (3, 4)

@@ -7,7 +7,7 @@ from spacy.util import registry
 from thinc.api import Adam, Config, set_dropout_rate
 
 from spacy_rnn.layers.shim import shim_of
-from spacy_rnn.layers.vocab_embed import embeddings_in, learn_vocab
+from spacy_rnn.layers.vocabulary import embeddings_in, learn_vocab
 from tests.conftest import TEXTS, small_model
 
 LINEAR = {"@architectures": "spacy-rnn.NgramLinear.v1", "length": 128}

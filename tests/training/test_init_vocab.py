@@ -1,7 +1,7 @@
 import pytest
 import spacy
 
-from spacy_rnn.layers.vocab_embed import embeddings_in
+from spacy_rnn.layers.vocabulary import embeddings_in
 from spacy_rnn.training.init_vocab import create_init_vocab_v1, find_embeddings
 from tests.conftest import make_examples
 

@@ -1,0 +1,34 @@
+"""Registered architecture: embeddings of words beside those of their characters."""
+
+from spacy.ml.staticvectors import StaticVectors
+from spacy.util import registry
+from thinc.api import Model, chain, concatenate, ragged2list
+
+from ..types import Docs, TokenRows
+
+
+@registry.architectures("spacy-rnn.WordCharEmbed.v1")
+def build_word_char_embed_v1(
+    words: Model[Docs, TokenRows],
+    chars: Model[Docs, TokenRows],
+    include_static_vectors: bool = False,
+) -> Model[Docs, TokenRows]:
+    """What is known of a word itself, beside what its characters tell of it: for the
+    `embed` slot of `spacy.Tok2Vec.v2`.
+
+    words: Embeddings of words, as `spacy-rnn.VocabEmbed.v1`.
+    chars: Embeddings of their characters, as `spacy-rnn.CharRNNEmbed.v1`.
+    include_static_vectors: Add the pipeline's word vectors, which training leaves as they
+        are, projected to the width of `words`: `[initialize] vectors` names them.
+    RETURNS: A model from documents to one array per document, of shape (tokens, width),
+        where the widths of the parts add up.
+    """
+    parts = [words, chars]
+    if include_static_vectors:
+        width = words.get_dim("nO")
+        vectors: Model[Docs, TokenRows] = chain(StaticVectors(nO=width), ragged2list())
+        vectors.set_dim("nO", width)
+        parts.append(vectors)
+    model: Model[Docs, TokenRows] = concatenate(*parts)
+    model.set_dim("nO", sum(part.get_dim("nO") for part in parts))
+    return model

@@ -1,10 +1,15 @@
 """The command line, `spacy-rnn`: one command a file."""
 
 from ._app import app
+from .convert_conllu import convert_conllu
+from .convert_glove import convert_glove
 from .convert_imdb import convert_imdb
+from .convert_porttinari import convert_porttinari
 from .convert_table import convert_table
+from .convert_treebank import convert_treebank
 from .init_vocab import init_vocab
 from .score import score
+from .tag import tag
 
 
 def main() -> None:
@@ -12,4 +17,16 @@ def main() -> None:
     app(prog_name="spacy-rnn")
 
 
-__all__ = ["app", "convert_imdb", "convert_table", "init_vocab", "main", "score"]
+__all__ = [
+    "app",
+    "convert_conllu",
+    "convert_glove",
+    "convert_imdb",
+    "convert_porttinari",
+    "convert_table",
+    "convert_treebank",
+    "init_vocab",
+    "main",
+    "score",
+    "tag",
+]

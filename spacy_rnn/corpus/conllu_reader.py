@@ -1,0 +1,235 @@
+"""Treebanks of Universal Dependencies, in their CoNLL-U format."""
+
+import gzip
+import re
+from pathlib import Path
+from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
+
+from spacy.language import Language
+from spacy.training import Example
+from spacy.util import registry
+
+from ..errors import Errors
+from .records import require_path
+from .sentences import Sentence, to_examples
+
+_WORD_ID = re.compile(r"[1-9]\d*")
+_RANGE_ID = re.compile(r"([1-9]\d*)-([1-9]\d*)")
+_EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
+COLUMNS = 10
+
+
+@registry.readers("spacy-rnn.conllu_reader.v1")
+def create_conllu_reader_v1(
+    path: Path,
+    n_sents: int = 1,
+    merge_subtokens: bool = False,
+    gold_preproc: bool = True,
+    limit: int = 0,
+) -> Callable[[Language], Iterator[Example]]:
+    """Read a treebank (https://universaldependencies.org/format.html): tags, lemmas,
+    morphology and, where all are there, heads and relations.
+
+    path: A file in UTF-8, plain or .gz.
+    n_sents: Sentences in a document at most, 0 for whole documents, as the comments
+        `# newdoc` divide them.
+    merge_subtokens: Make a multiword token one token, as it is written, with the tag of
+        its head. If not set, its words are tokens, without a space between.
+    gold_preproc: Predict on the treebank's tokens. If not set, on those that the
+        pipeline's tokenizer makes of the text.
+    limit: Number of documents to read, 0 for all.
+    RETURNS: A function from a pipeline to examples.
+    """
+
+    def read(nlp: Language) -> Iterator[Example]:
+        sentences = read_conllu(Path(path), merge_subtokens=merge_subtokens)
+        return to_examples(nlp, sentences, n_sents=n_sents, gold_preproc=gold_preproc, limit=limit)
+
+    return read
+
+
+class Word(NamedTuple):
+    """A syntactic word: one line of the file, or several of a multiword token."""
+
+    form: str
+    lemma: str
+    pos: str
+    tag: str
+    morph: str
+    head: str
+    dep: str
+    space: bool
+
+
+class Block(NamedTuple):
+    """The lines of one sentence, each with its number in the file, and its comments."""
+
+    lines: List[Tuple[int, str]]
+    comments: List[str]
+
+
+def read_conllu(
+    path: Path, *, merge_subtokens: bool = False, lenient: bool = False
+) -> Iterator[Sentence]:
+    """The sentences of a file.
+
+    merge_subtokens: As in `create_conllu_reader_v1`.
+    lenient: Leave malformed morphological features out, instead of raising.
+
+    RAISES: FileNotFoundError; ValueError that names file and line of a malformed line,
+        or the file if it holds no sentence.
+    """
+    require_path(path, "Check the path in the config.")
+    count = 0
+    begins_doc = False
+    for block in _blocks(path):
+        begins_doc = begins_doc or any(_is_newdoc(comment) for comment in block.comments)
+        if block.lines:
+            words, ranges = _words(path, block.lines, lenient)
+            sentence = _to_sentence(path, block.lines, words, ranges if merge_subtokens else {})
+            yield sentence._replace(begins_doc=begins_doc)
+            begins_doc = False
+            count += 1
+    if not count:
+        raise ValueError(Errors.R405.format(path=path))
+
+
+def sentence_ids(path: Path) -> Iterator[str]:
+    """The `sent_id` of each sentence, "" where there is none."""
+    for block in _blocks(path):
+        if block.lines:
+            found = (re.match(r"#\s*sent_id\s*=\s*(.*)", text) for text in block.comments)
+            yield next((match.group(1).strip() for match in found if match), "")
+
+
+def _is_newdoc(comment: str) -> bool:
+    return re.match(r"#\s*newdoc\b", comment) is not None
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    block = Block([], [])
+    number = 0
+    opened = gzip.open if path.suffix == ".gz" else open
+    with opened(path, "rt", encoding="utf-8-sig") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                line = line.rstrip("\n")
+                if not line.strip():
+                    yield block
+                    block = Block([], [])
+                elif line.startswith("#"):
+                    block.comments.append(line)
+                else:
+                    block.lines.append((number, line))
+        except UnicodeDecodeError as error:
+            raise _bad_line(path, number + 1, f"not UTF-8: {error}") from error
+    yield block
+
+
+def _words(
+    path: Path, lines: Iterable[Tuple[int, str]], lenient: bool
+) -> Tuple[List[Word], Dict[int, Tuple[int, str]]]:
+    """The words of a sentence, and its multiword tokens: from the place of the first word
+    of each to the place after its last one, and how it is written."""
+    words: List[Word] = []
+    ranges: Dict[int, Tuple[int, str]] = {}
+    end, space = 0, True
+    for number, line in lines:
+        cells = line.split("\t")
+        if len(cells) != COLUMNS:
+            found = f"found {len(cells)} columns, expected {COLUMNS}, parted by tabs"
+            raise _bad_line(path, number, found)
+        index, after = cells[0], "SpaceAfter=No" not in cells[9].split("|")
+        span = _RANGE_ID.fullmatch(index)
+        if span is not None:
+            first, last = int(span.group(1)), int(span.group(2))
+            if first != len(words) + 1 or first <= end or last <= first:
+                raise _bad_line(path, number, f"the multiword token {index} is out of order")
+            end, space = last, after
+            ranges[first - 1] = (last, cells[1])
+        elif _EMPTY_ID.fullmatch(index) is None:
+            _check_id(path, number, index, len(words) + 1)
+            place = len(words) + 1
+            inside = after if place > end else (space if place == end else False)
+            if not _is_feats(cells[5]):
+                if not lenient:
+                    problem = f"the features are '{cells[5]}', expected Name=Value|..."
+                    raise _bad_line(path, number, problem)
+                cells[5] = "_"
+            words.append(_word(path, number, cells, inside))
+    if end > len(words):
+        raise _bad_line(path, number, f"the last multiword token goes on to word {end}")
+    return words, ranges
+
+
+def _is_feats(value: str) -> bool:
+    return value == "_" or all(len(item.split("=")) == 2 for item in value.split("|"))
+
+
+def _check_id(path: Path, number: int, index: str, expected: int) -> None:
+    if _WORD_ID.fullmatch(index) is None or int(index) != expected:
+        raise _bad_line(path, number, f"the word's id is '{index}', expected {expected}")
+
+
+def _word(path: Path, number: int, cells: List[str], space: bool) -> Word:
+    form, lemma = cells[1:3]
+    if not form:
+        raise _bad_line(path, number, "the word is empty")
+    pos, tag, morph, head, dep = ("" if cell == "_" else cell for cell in cells[3:8])
+    if head and not head.isdigit():
+        raise _bad_line(path, number, f"the head is '{head}', expected a number or _")
+    if lemma == "_" and form != "_":
+        lemma = ""
+    return Word(form, lemma, pos, tag, morph, head, dep, space)
+
+
+def _to_sentence(
+    path: Path,
+    lines: List[Tuple[int, str]],
+    words: List[Word],
+    ranges: Dict[int, Tuple[int, str]],
+) -> Sentence:
+    if not words:
+        raise _bad_line(path, lines[0][0], "the sentence has no word")
+    heads = _heads(path, lines, words)
+    groups = _groups(len(words), ranges)
+    place = {i: new for new, group in enumerate(groups) for i in group}
+    # The word of each group whose head is outside of it speaks for the group.
+    roots = [next((i for i in group if heads[i] not in group), group[0]) for group in groups]
+    chosen = [words[root] for root in roots]
+    whole = all(word.head for word in words)
+    return Sentence(
+        words=[ranges[group[0]][1] if len(group) > 1 else words[group[0]].form for group in groups],
+        spaces=[words[group[-1]].space for group in groups],
+        pos=[word.pos for word in chosen],
+        tags=["_".join(words[i].tag for i in group if words[i].tag) for group in groups],
+        morphs=[word.morph for word in chosen],
+        lemmas=[" ".join(words[i].lemma for i in group if words[i].lemma) for group in groups],
+        heads=[place[heads[root]] for root in roots] if whole else None,
+        deps=["ROOT" if word.dep == "root" else word.dep for word in chosen] if whole else None,
+    )
+
+
+def _heads(path: Path, lines: List[Tuple[int, str]], words: List[Word]) -> List[int]:
+    """The place of each word's head, its own for a root and where there is none."""
+    heads = []
+    for i, word in enumerate(words):
+        heads.append(int(word.head) - 1 if word.head not in ("", "0") else i)
+        if heads[-1] >= len(words):
+            problem = f"the sentence that begins here has no word {word.head}, a head"
+            raise _bad_line(path, lines[0][0], problem)
+    return heads
+
+
+def _groups(count: int, ranges: Dict[int, Tuple[int, str]]) -> List[range]:
+    """The places of the words that make each token."""
+    groups, i = [], 0
+    while i < count:
+        end = ranges[i][0] if i in ranges else i + 1
+        groups.append(range(i, end))
+        i = end
+    return groups
+
+
+def _bad_line(path: Path, line: int, problem: str) -> ValueError:
+    return ValueError(Errors.R403.format(path=path, line=line, problem=problem))

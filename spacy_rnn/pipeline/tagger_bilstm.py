@@ -1,0 +1,455 @@
+"""`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
+
+from itertools import islice
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+import numpy
+from spacy.attrs import IS_SPACE, ORTH, POS, TAG
+from spacy.language import Language
+from spacy.parts_of_speech import IDS as POS_IDS
+from spacy.parts_of_speech import NAMES as POS_NAMES
+from spacy.pipeline.tagger import Tagger
+from spacy.tokens import Doc, Token
+from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.vocab import Vocab
+from thinc.api import Config, Model, set_dropout_rate
+from thinc.types import Floats2d
+
+from ..errors import Errors
+from ..layers.convert import keys_of, lengths_of, split
+from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
+from ..layers.without_blanks import strip_blanks, without_blanks
+from ..training.loss import token_cross_entropy
+from .checked_folder import CheckedFolder
+from .parts_by_tokens import TOKENS_AT_ONCE, parts_by_tokens
+from .tagger_scorer import score_tags
+
+# https://universaldependencies.org/u/pos
+UPOS = (
+    *("ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM"),
+    *("PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X"),
+)
+ATTRS = {"POS": POS, "TAG": TAG}
+# What blank tokens get.
+BLANK = {"POS": "SPACE", "TAG": "_SP"}
+
+DEFAULT_MODEL_CONFIG = """
+[model]
+@architectures = "spacy.Tagger.v2"
+
+[model.tok2vec]
+@architectures = "spacy.Tok2Vec.v2"
+
+[model.tok2vec.embed]
+@architectures = "spacy-rnn.WordCharEmbed.v1"
+
+[model.tok2vec.embed.words]
+@architectures = "spacy-rnn.VocabEmbed.v1"
+width = 100
+word_dropout = 0.15
+
+[model.tok2vec.embed.chars]
+@architectures = "spacy-rnn.CharRNNEmbed.v1"
+width = 128
+
+[model.tok2vec.encode]
+@architectures = "spacy-rnn.RNNEncoder.v1"
+width = 256
+"""
+DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+
+
+@Language.factory(
+    "tagger_bilstm",
+    assigns=["token.pos"],
+    default_config={
+        "model": DEFAULT_MODEL,
+        "attr": "POS",
+        "overwrite": True,
+        "neg_prefix": "!",
+        "label_smoothing": 0.0,
+        "top_k": 0,
+        "scorer": {"@scorers": "spacy-rnn.tagger_scorer.v1"},
+    },
+    # Half for each, since the attribute is not known here: the other is never scored.
+    default_score_weights={
+        "pos_acc": 0.5,
+        "tag_acc": 0.5,
+        "pos_acc_unseen": None,
+        "tag_acc_unseen": None,
+        "pos_per_type": None,
+        "tag_per_type": None,
+    },
+)
+def make_tagger_bilstm(
+    nlp: Language,
+    name: str,
+    model: Model[List[Doc], List[Floats2d]],
+    attr: str,
+    overwrite: bool,
+    neg_prefix: str,
+    label_smoothing: float,
+    top_k: int,
+    scorer: Optional[Callable],
+) -> "TaggerBiLSTM":
+    """Make the component. For the arguments, see `TaggerBiLSTM`."""
+    return TaggerBiLSTM(
+        nlp.vocab,
+        model,
+        name,
+        attr=attr,
+        overwrite=overwrite,
+        neg_prefix=neg_prefix,
+        label_smoothing=label_smoothing,
+        top_k=top_k,
+        scorer=scorer,
+    )
+
+
+class TaggerBiLSTM(CheckedFolder, Tagger):
+    """Part-of-speech tags, one for each token that is not blank.
+
+    A `spacy.pipeline.Tagger` with a recurrent model, which writes `Token.pos_` or
+    `Token.tag_`. Its vocabulary comes from the training texts. Blank tokens are tagged
+    by rule, and kept from the model unless it listens to an upstream component.
+
+    vocab: The shared vocabulary.
+    model: The model, as `spacy.Tagger.v2`.
+    name: Name of the component in the pipeline, and of its loss.
+    attr: "POS" writes `Token.pos_` and takes the 17 tags of Universal Dependencies;
+        "TAG" writes `Token.tag_` and takes any labels.
+    overwrite: Replace tags that tokens have already.
+    neg_prefix: A training tag that begins with it says which tag is wrong. For "TAG".
+    label_smoothing: Share of each truth that is spread over all labels.
+    top_k: Also write the k most likely tags with their probabilities, as a dictionary,
+        most likely first, into `Token._.pos_probs` (or `Token._.tag_probs`). 0 for none.
+    scorer: The scoring method.
+    RAISES: ValueError for an argument outside of these.
+    """
+
+    def __init__(
+        self,
+        vocab: Vocab,
+        model: Model[List[Doc], List[Floats2d]],
+        name: str = "tagger_bilstm",
+        *,
+        attr: str = "POS",
+        overwrite: bool = True,
+        neg_prefix: str = "!",
+        label_smoothing: float = 0.0,
+        top_k: int = 0,
+        scorer: Optional[Callable] = score_tags,
+    ) -> None:
+        super().__init__(
+            vocab,
+            model,
+            name,
+            overwrite=overwrite,
+            scorer=scorer,
+            neg_prefix=neg_prefix,
+            label_smoothing=label_smoothing,
+        )
+        if attr not in ATTRS:
+            raise ValueError(Errors.R001.format(name="attr", value=attr, allowed=tuple(ATTRS)))
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(Errors.R307.format(name=name, value=label_smoothing))
+        if top_k < 0:
+            raise ValueError(Errors.R002.format(name="top_k", value=top_k, expected="at least 0"))
+        self.cfg["attr"] = attr
+        self.cfg["top_k"] = top_k
+        if top_k and not Token.has_extension(self._extension):
+            Token.set_extension(self._extension, default=None)
+
+    @property
+    def _extension(self) -> str:
+        return f"{self.cfg['attr'].lower()}_probs"
+
+    @property
+    def seen_words(self) -> numpy.ndarray:
+        """Hashes of all words that `initialize` has seen, sorted: saved in the model."""
+        return self.model.attrs.get("seen_words", numpy.empty(0, dtype="uint64"))
+
+    def add_label(self, label: str) -> int:
+        """Add a label, before the model is initialized.
+
+        RETURNS: 0 if the label is there already, otherwise 1.
+        RAISES: ValueError for a label that is not one of UPOS, with `attr = "POS"`.
+        """
+        if self.cfg["attr"] == "POS" and label not in UPOS:
+            raise ValueError(Errors.R310.format(name=self.name, label=label, allowed=UPOS))
+        return super().add_label(label)
+
+    def initialize(  # type: ignore[override]
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        *,
+        nlp: Optional[Language] = None,
+        labels: Optional[Iterable[str]] = None,
+        vocab: Optional[Iterable[str]] = None,
+    ) -> None:
+        """Learn labels and vocabulary from all examples, in one pass, and make the
+        model's weights.
+
+        get_examples: Gives all training examples.
+        nlp: The pipeline that the component is part of.
+        labels: Labels to use, instead of those found in the data.
+        vocab: Words to use, most frequent first, instead of those found in the data.
+        RAISES: ValueError for a corpus that is empty, has no tags, or has tags that are
+            not of UPOS, with `attr = "POS"`.
+        """
+        if not callable(get_examples):
+            # Raises. Not called otherwise, since it reads the whole corpus.
+            validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        for label in self._learn(get_examples, labels, vocab):
+            self.add_label(label)
+        sample = [strip_blanks(eg.predicted) for eg in islice(get_examples(), 10)]
+        truths = [self.model.ops.alloc2f(len(doc), len(self.labels)) for doc in sample]
+        self.model.initialize(X=sample, Y=truths)
+
+    def _learn(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        labels: Optional[Iterable[str]],
+        vocab: Optional[Iterable[str]],
+    ) -> List[str]:
+        """Learn all that comes from the whole corpus. RETURNS: The labels."""
+        layers = embeddings_in(self.model)
+        if vocab is not None:
+            set_vocab(layers, list(vocab))
+        counts = TagCounts(ATTRS[self.cfg["attr"]])
+        learn_vocab(layers, (eg.predicted for eg in counts.count(get_examples())))
+        if not counts.words:
+            raise ValueError(Errors.R301.format(name=self.name))
+        self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
+        found = [self._name_of(value) for value in sorted(counts.tags)]
+        if not found:
+            raise ValueError(Errors.R311.format(name=self.name, attr=self.cfg["attr"].lower()))
+        positive = [label for label in found if not self._is_negative(label)]
+        return sorted(positive) if labels is None else list(labels)
+
+    def _name_of(self, value: int) -> str:
+        """The tag that a document's array has as a number."""
+        return POS_NAMES[value] if self.cfg["attr"] == "POS" else self.vocab.strings[value]
+
+    def _is_negative(self, label: str) -> bool:
+        prefix = self.cfg["neg_prefix"]
+        return bool(prefix) and self.cfg["attr"] == "TAG" and label.startswith(prefix)
+
+    def predict(self, docs: Iterable[Doc]) -> List[Floats2d]:  # type: ignore[override]
+        """Score the labels of each token, without changing the documents.
+
+        A document's scores depend on that document alone. Long batches go through the
+        model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
+
+        docs: The documents; empty ones are legal.
+        RETURNS: For each document an array of shape (tokens, labels): the higher, the
+            likelier; where a token is blank, zeros or whatever a listener gives.
+        """
+        docs = list(docs)
+        lengths = lengths_of(docs)
+        empty: Any = self.model.ops.alloc2f(0, len(self.labels))
+        scores: List[Any] = [empty] * len(docs)
+        model = without_blanks(self.model)
+        for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
+            batch = [docs[i] for i in part]
+            # spaCy's layers are not made for a batch without a token.
+            found = model.predict(batch) if _has_words(batch) else self._zeros(batch)
+            for i, rows in zip(part, found):
+                scores[i] = rows
+        return scores
+
+    def _zeros(self, docs: List[Doc]) -> List[Floats2d]:
+        return [self.model.ops.alloc2f(len(doc), len(self.labels)) for doc in docs]
+
+    def predict_proba(self, docs: Iterable[Doc]) -> List[Floats2d]:
+        """The probability of each label for each token, without changing the documents.
+
+        docs: The documents; empty ones are legal.
+        RETURNS: For each document an array of shape (tokens, labels), in the order of
+            `labels`. Rows sum to 1, but those of blank tokens are zeros.
+        """
+        docs = list(docs)
+        probs = self._probabilities(self.predict(docs))
+        for doc, rows in zip(docs, probs):
+            blank = doc.to_array(IS_SPACE).nonzero()[0]
+            rows[self.model.ops.asarray1i(blank)] = 0.0
+        return probs
+
+    def _probabilities(self, scores: List[Floats2d]) -> List[Any]:
+        """The model gives logits unless its output layer normalizes."""
+        layers = [node for node in self.model.walk() if "softmax_normalize" in node.attrs]
+        if layers and layers[-1].attrs["softmax_normalize"]:
+            return [self.model.ops.xp.array(rows) for rows in scores]
+        return [self.model.ops.softmax(rows) for rows in scores]
+
+    def set_annotations(  # type: ignore[override]
+        self, docs: Iterable[Doc], scores: List[Floats2d]
+    ) -> None:
+        """Write tags into `Token.pos_` or `Token.tag_`.
+
+        docs: The documents. scores: From `predict`.
+        """
+        docs = [docs] if isinstance(docs, Doc) else list(docs)
+        if not docs:
+            return
+        attr = ATTRS[self.cfg["attr"]]
+        values = numpy.asarray([self._value_of(label) for label in self.labels], dtype="uint64")
+        blank = self._value_of(BLANK[self.cfg["attr"]])
+        xp: Any = self.model.ops.xp
+        best = self.model.ops.to_numpy(xp.concatenate(scores).argmax(axis=1))
+        tags = numpy.where(keys_of(docs, IS_SPACE) != 0, numpy.uint64(blank), values[best])
+        if not self.cfg["overwrite"]:
+            present = keys_of(docs, attr)
+            tags = numpy.where(present == 0, tags, present)
+        for doc, row in zip(docs, split(tags, lengths_of(docs))):
+            doc.from_array([attr], row)  # type: ignore[arg-type]
+        if self.cfg["top_k"]:
+            self._set_top_k(docs, scores)
+
+    def _value_of(self, label: str) -> int:
+        """The number that a document's array has for a tag."""
+        return POS_IDS[label] if self.cfg["attr"] == "POS" else self.vocab.strings.add(label)
+
+    def _set_top_k(self, docs: List[Doc], scores: List[Floats2d]) -> None:
+        for doc, rows in zip(docs, self._probabilities(scores)):
+            probs = self.model.ops.to_numpy(rows)
+            order = numpy.argsort(-probs, axis=1, kind="stable")[:, : self.cfg["top_k"]]
+            for token, best, row in zip(doc, order.tolist(), probs.tolist()):
+                found = {self.labels[i]: row[i] for i in best}
+                blank = {BLANK[self.cfg["attr"]]: 1.0}
+                token._.set(self._extension, blank if token.is_space else found)
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Any = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples. Tokens without a tag do not count.
+
+        drop: The dropout rate. sgd: The optimizer, None or False to update later.
+        losses: The losses so far, by component: the mean cross-entropy is added.
+        RETURNS: The losses.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        validate_examples(examples, f"{type(self).__name__}.update")
+        examples = list(examples)
+        docs = [eg.predicted for eg in examples]
+        if not _has_words(docs):
+            return losses
+        set_dropout_rate(self.model, drop)
+        probs, backprop = without_blanks(self.model).begin_update(docs)
+        loss, d_scores = self.get_loss(examples, probs)
+        backprop(d_scores)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def get_loss(  # type: ignore[override]
+        self, examples: Iterable[Example], scores: List[Floats2d]
+    ) -> Tuple[float, List[Floats2d]]:
+        """The loss of predicted probabilities.
+
+        examples: The examples. scores: From the model, one array for each example.
+        RETURNS: The mean cross-entropy, and the gradient of the sum with respect to the
+            logits, one array for each example.
+        """
+        examples = list(examples)
+        rows, negative = self._truths(examples)
+        xp: Any = self.model.ops.xp
+        truths = xp.zeros((len(rows), len(self.labels)), dtype="float32")
+        known = self.model.ops.asarray1i((rows >= 0).nonzero()[0])
+        truths[known, self.model.ops.asarray1i(rows[rows >= 0])] = 1.0
+        loss, d_scores = token_cross_entropy(
+            xp.concatenate(scores),
+            truths,
+            self.model.ops.asarray(negative),
+            self.cfg["label_smoothing"],
+            xp=xp,
+        )
+        return loss, split(d_scores, lengths_of(scores))
+
+    def _truths(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The row of each token's tag among the labels, -1 where there is none, and
+        whether it is the tag that is wrong. Both of shape (tokens,)."""
+        values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
+        values[keys_of([eg.predicted for eg in examples], IS_SPACE) != 0] = 0
+        found, index = numpy.unique(values, return_inverse=True)
+        names = ["" if value == 0 else self._name_of(value) for value in found.tolist()]
+        negative = numpy.asarray([self._is_negative(name) for name in names])
+        rows = numpy.asarray([self._row_of(name) for name in names])
+        return rows[index], negative[index]
+
+    def _row_of(self, name: str) -> int:
+        label = name[len(self.cfg["neg_prefix"]) :] if self._is_negative(name) else name
+        if not label:
+            return -1
+        if label not in self.labels:
+            if self.cfg["attr"] == "POS" and label not in UPOS:
+                raise ValueError(Errors.R310.format(name=self.name, label=label, allowed=UPOS))
+            raise ValueError(Errors.R312.format(name=self.name, label=label, allowed=self.labels))
+        return self.labels.index(label)
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Any = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Update towards what the model said when `nlp.resume_training` was called.
+
+        For the arguments, see `update`.
+        """
+        validate_examples(examples, f"{type(self).__name__}.rehearse")
+        docs = [strip_blanks(eg.predicted) for eg in examples]
+        stripped = [Example(doc, doc) for doc in docs if len(doc)]
+        return super().rehearse(stripped, drop=drop, sgd=sgd, losses=losses)
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score a batch of examples. RETURNS: See `tagger_scorer`."""
+        if self.scorer is None:
+            return {}
+        settings = {key: value for key, value in self.cfg.items() if key != "attr"}
+        settings.update(token_attr=self.cfg["attr"], seen_words=self.seen_words)
+        return self.scorer(examples, **{**settings, **kwargs})
+
+
+class TagCounts:
+    """What `initialize` wants to know of a corpus: the words in it, and the tags.
+
+    attr: The attribute to find tags in, as a number.
+    """
+
+    def __init__(self, attr: int) -> None:
+        self.attr = attr
+        self.words: List[numpy.ndarray] = []
+        self.tags: set = set()
+
+    def count(self, examples: Iterable[Example]) -> Iterator[Example]:
+        """Pass examples on, each counted."""
+        for eg in examples:
+            gold = eg.reference
+            self.words.append(gold.to_array(ORTH))
+            tags = gold.to_array(self.attr)[gold.to_array(IS_SPACE) == 0]
+            self.tags.update(numpy.unique(tags[tags != 0]).tolist())
+            yield eg
+
+
+def _has_words(docs: List[Doc]) -> bool:
+    """Whether any token is not blank."""
+    return bool((keys_of(docs, IS_SPACE) == 0).any())
+
+
+def _aligned(eg: Example, attr: str) -> numpy.ndarray:
+    """The reference's tags for the predicted tokens, 0 where there is none."""
+    x, y = eg.predicted, eg.reference
+    if numpy.array_equal(x.to_array(ORTH), y.to_array(ORTH)):
+        return y.to_array(ATTRS[attr])
+    values = [value or 0 for value in eg.get_aligned(attr)]
+    return numpy.asarray(values, dtype="uint64")

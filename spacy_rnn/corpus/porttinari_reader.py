@@ -69,7 +69,7 @@ def packaged_file() -> Path:
     """Where the package keeps the treebank. Importing it would import pandas."""
     spec = find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError(Errors.R404.format(package="dante-corpora"))
+        raise ImportError(Errors.R404.format(package="dante-corpora==2.0.5"))
     path = Path(spec.submodule_search_locations[0]) / FILE
     require_path(path, "Install dante-corpora 2.0.5.")
     return path

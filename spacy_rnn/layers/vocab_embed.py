@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy
 import srsly
-from spacy.attrs import LOWER, intify_attr
+from spacy.attrs import intify_attr
 from spacy.strings import get_string_id
 from spacy.vocab import Vocab
 from thinc.api import ArgsKwargs, Model
@@ -125,8 +125,8 @@ def init(model: Model[Docs, TokenRows], X: Any = None, Y: Any = None) -> None:
 
 
 def pretrained(table: WordTable, vocab: Vocab, width: int) -> Any:
-    """What rows start from where the pipeline has word vectors: the word's vector, all
-    scaled alike. A word without one starts near zero.
+    """What rows start from where the pipeline has word vectors: the vector of the word, or
+    of its lower case, all scaled alike. A word without either starts near zero.
 
     RETURNS: A tensor of shape (len(table) + 1, width).
     RAISES: ValueError if there are no vectors, or of another width.
@@ -134,16 +134,20 @@ def pretrained(table: WordTable, vocab: Vocab, width: int) -> Any:
     vectors = vocab.vectors
     if not vectors.shape[0] or vectors.shape[1] != width:
         raise ValueError(Errors.R106.format(width=width, shape=vectors.shape))
-    lower = vectors.attr == LOWER
-    words = [word.lower() if lower else word for word in table.words]
-    keys = [get_string_id(word) for word in words]
-    rows = numpy.asarray(vectors.find(keys=keys))
+    rows = _rows_of(table.words, vectors)
+    lower = _rows_of([word.lower() for word in table.words], vectors)
+    rows = numpy.where(rows < 0, lower, rows)
     start = torch.randn(len(table) + 1, width) * 1e-2
     known = torch.from_numpy(rows >= 0)
     found = torch.from_numpy(get_array_ops(vectors.data).to_numpy(vectors.data)[rows[rows >= 0]])
     length = found.norm(dim=1).mean().clamp(min=1e-8)
     start[1:][known] = found.float() * (SCALE * math.sqrt(width) / length)
     return start
+
+
+def _rows_of(words: Sequence[str], vectors: Any) -> numpy.ndarray:
+    """The row of each word in spaCy's table of vectors, -1 where it has none."""
+    return numpy.asarray(vectors.find(keys=[get_string_id(word) for word in words]))
 
 
 def build_embedding(**config: Any) -> Any:

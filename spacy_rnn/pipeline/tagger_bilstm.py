@@ -166,7 +166,7 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
 
     @property
     def seen_words(self) -> numpy.ndarray:
-        """Hashes of all words that `initialize` has seen, sorted: saved in the model."""
+        """Hashes of all tagged words that `initialize` has seen, sorted: saved in the model."""
         return self.model.attrs.get("seen_words", numpy.empty(0, dtype="uint64"))
 
     def add_label(self, label: str) -> int:
@@ -421,7 +421,8 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
 
 
 class TagCounts:
-    """What `initialize` wants to know of a corpus: the words in it, and the tags.
+    """What `initialize` wants to know of a corpus: the words that are tagged in it, and
+    the tags.
 
     attr: The attribute to find tags in, as a number.
     """
@@ -432,12 +433,13 @@ class TagCounts:
         self.tags: set = set()
 
     def count(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """Pass examples on, each counted."""
+        """Pass examples on, their words and tags counted where there is a tag."""
         for eg in examples:
             gold = eg.reference
-            self.words.append(gold.to_array(ORTH))
-            tags = gold.to_array(self.attr)[gold.to_array(IS_SPACE) == 0]
-            self.tags.update(numpy.unique(tags[tags != 0]).tolist())
+            tags = gold.to_array(self.attr)
+            tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
+            self.words.append(gold.to_array(ORTH)[tagged])
+            self.tags.update(numpy.unique(tags[tagged]).tolist())
             yield eg
 
 

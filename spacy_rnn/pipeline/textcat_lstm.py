@@ -277,6 +277,11 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         row = [float((weights or {}).get(label, 1.0)) for label in self.labels]
         return self.model.ops.asarray2f([row])
 
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
+        """Score a batch of examples. Those without cats do not count: in a corpus that
+        several components learn from, nothing is known of them."""
+        return super().score([eg for eg in examples if eg.reference.cats], **kwargs)
+
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
             cats = eg.reference.cats

@@ -51,7 +51,7 @@ class ConsoleLog:
         self.eval_frequency = settings["eval_frequency"]
         self.updates_of_step = settings["accumulate_gradient"]
         self.pipes = [name for name, pipe in nlp.pipeline if getattr(pipe, "is_trainable", False)]
-        self.scores = [name for name, w in settings["score_weights"].items() if w]
+        self.scores = [name for name, w in settings["score_weights"].items() if w is not None]
         self.stdout = stdout
         self.stderr = stderr
         self.bar: Optional[tqdm.tqdm] = None

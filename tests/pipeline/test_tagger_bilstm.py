@@ -15,52 +15,16 @@ from thinc.api import Adam
 from spacy_rnn.layers.vocabulary import embeddings_in
 from spacy_rnn.pipeline import tagger_bilstm
 from spacy_rnn.pipeline.tagger_bilstm import TaggerBiLSTM
+from tests.conftest import SENTENCES, small_tagger
+from tests.conftest import make_tagged_examples as make_examples
 
-# Words, universal tags, tags of the Penn Treebank. "old" is an adjective and a noun.
-SENTENCES = [
-    ("the old dog sees a cat", "DET ADJ NOUN VERB DET NOUN", "DT JJ NN VBZ DT NN"),
-    ("Anna feeds the old", "PROPN VERB DET NOUN", "NNP VBZ DT NNS"),
-    ("dogs bark !", "NOUN VERB PUNCT", "NNS VBP ."),
-    ("Anna sees cats and dogs", "PROPN VERB NOUN CCONJ NOUN", "NNP VBZ NNS CC NNS"),
-]
 WORDS = [sentence[0].split() for sentence in SENTENCES]
-
-
-def small_tagger(**changes):
-    """The config of a small model; keys name its parts as in `encode__cell`."""
-    model = {
-        "@architectures": "spacy.Tagger.v2",
-        "tok2vec": {
-            "@architectures": "spacy.Tok2Vec.v2",
-            "embed": {
-                "@architectures": "spacy-rnn.WordCharEmbed.v1",
-                "words": {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1},
-                "chars": {"@architectures": "spacy-rnn.CharRNNEmbed.v1", "width": 8},
-            },
-            "encode": {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 12},
-        },
-    }
-    for key, value in changes.items():
-        *parents, name = key.split("__")
-        part = model
-        for parent in parents:
-            part = part[parent]
-        part[name] = value
-    return model
 
 
 def make(*, model=None, **config):
     nlp = spacy.blank("en")
     nlp.add_pipe("tagger_bilstm", config={"model": small_tagger(**(model or {})), **config})
     return nlp
-
-
-def make_examples(nlp, sentences=SENTENCES):
-    examples = []
-    for words, pos, tags in sentences:
-        gold = Doc(nlp.vocab, words=words.split(), pos=pos.split(), tags=tags.split())
-        examples.append(Example(Doc(nlp.vocab, words=words.split()), gold))
-    return examples
 
 
 def train(nlp, examples, *, steps=60, learn_rate=0.02, **update):

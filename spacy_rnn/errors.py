@@ -23,6 +23,10 @@ class Errors:
     R002 = "[R002] {name} is {value}, but must be {expected}."
     R003 = "[R003] The lengths of the rows sum to {total}, but there are {found} tokens."
     R004 = "[R004] The initial state must be {count} tensor(s) of shape {shape}, found {found}."
+    R005 = (
+        "[R005] A net that reads in two directions cannot be run step by step: the second "
+        "direction begins at the last token. Train with bidirectional = False."
+    )
 
     # layers
     R101 = (
@@ -127,6 +131,33 @@ class Errors:
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
     R502 = "[R502] The pipeline has no VocabEmbed layer{where}: init_vocab has nothing to fill."
     R503 = "[R503] {path} must hold a JSON list of words, found {found}."
+
+    # streaming
+    R701 = (
+        "[R701] The component '{name}' reads texts in two directions, so it cannot score one "
+        "that is still arriving. Train it with `bidirectional = false` in the config of its "
+        "spacy-rnn.RNNEncoder.v1; see configs/textcat_lstm_streaming.cfg and "
+        "configs/tagger_bilstm_streaming.cfg."
+    )
+    R702 = (
+        "[R702] The component '{name}' cannot stream with the tokenizer {found}: it is known of "
+        "spaCy's own Tokenizer only where a text can be cut."
+    )
+    R703 = (
+        "[R703] The component '{name}' cannot stream: its layer '{layer}' looks at more than the "
+        "tokens so far. Use embeddings of this package, followed by spacy-rnn.RNNEncoder.v1; "
+        "a listener can be made part of its component by `nlp.replace_listeners`."
+    )
+    R704 = "[R704] This stream of '{name}' is closed, or was opened by another `streams`."
+    R705 = "[R705] Cannot go on with a stream from these bytes: they are {problem}."
+    R706 = (
+        "[R706] {streams} streams were given with {pieces} pieces of text. Give one piece for "
+        "each stream, and each stream once."
+    )
+    R707 = (
+        "[R707] The component '{name}' keeps the ends of a text (max_tokens = {limit}), which a "
+        "stream cannot know. Train it with `max_tokens = 0`."
+    )
 
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."

@@ -29,7 +29,8 @@ ROOMS = {
     "models": {"modules", "layers"},
     "corpus": {"layers"},
     "training": {"layers"},
-    "pipeline": {"modules", "layers", "models", "training"},
+    "streaming": {"modules", "layers"},
+    "pipeline": {"modules", "layers", "models", "training", "streaming"},
     "cli": {"modules", "layers", "models", "pipeline", "corpus", "training"},
 }
 

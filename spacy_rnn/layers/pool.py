@@ -48,7 +48,9 @@ def pool(
     }
     reductions: Model = concatenate(*(kinds[kind]() for kind in pooling))
     nO = None if width is None else width * len(pooling)
-    return Model("pool", forward, init=init, layers=[reductions], dims={"nI": width, "nO": nO})
+    dims = {"nI": width, "nO": nO}
+    attrs = {"pooling": pooling}
+    return Model("pool", forward, init=init, layers=[reductions], dims=dims, attrs=attrs)
 
 
 def init(model: Model, X: Optional[TokenRows] = None, Y: Any = None) -> None:

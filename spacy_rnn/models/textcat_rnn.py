@@ -70,6 +70,8 @@ def build_textcat_rnn_v1(
     model: Model = chain(logits, probabilities(exclusive=exclusive_classes))
     model.name = "textcat_rnn"
     model.set_ref("tok2vec", tok2vec)
+    model.set_ref("encode", encode)
+    model.set_ref("pool", pooled)
     model.set_ref("output_layer", output)
     model.set_ref("labels", labels)
     model.set_ref("linear_model", linear_model)

@@ -128,7 +128,7 @@ class RaggedRNN(nn.Module):
         for i, layer in enumerate(cast(List[nn.RNNBase], self.layers)):
             if i > 0:
                 data = locked_dropout(data, lengths.to(data.device), self.dropout, self.training)
-            start = self._layer_state(state, i, len(lengths), data)
+            start = self.layer_state(state, i, len(lengths), data)
             with torch.autocast(
                 data.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
             ):
@@ -140,7 +140,7 @@ class RaggedRNN(nn.Module):
         joined = tuple(torch.cat(parts).to(data.dtype) for parts in zip(*finals))
         return data, (joined[0], joined[1]) if self.cell == "lstm" else joined[0]
 
-    def _layer_state(
+    def layer_state(
         self, state: Optional[State], layer: int, rows: int, like: Tensor
     ) -> Tuple[Tensor, ...]:
         """The initial state of one layer as a tuple: (h, c) for an LSTM, (h,) else."""

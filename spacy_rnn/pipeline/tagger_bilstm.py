@@ -19,6 +19,7 @@ from ..errors import Errors
 from ..layers.convert import keys_of, lengths_of, split
 from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
 from ..layers.without_blanks import strip_blanks, without_blanks
+from ..streaming.tagger_streams import TaggerStream, TaggerStreams
 from ..training.loss import token_cross_entropy
 from .checked_folder import CheckedFolder
 from .parts_by_tokens import TOKENS_AT_ONCE, parts_by_tokens
@@ -281,6 +282,25 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         if layers and layers[-1].attrs["softmax_normalize"]:
             return [self.model.ops.xp.array(rows) for rows in scores]
         return [self.model.ops.softmax(rows) for rows in scores]
+
+    def streams(self, nlp: Language) -> TaggerStreams:
+        """Tag texts while they arrive, many of them in one step: as
+        `TextCatLSTM.streams`, where each push returns the words that are complete.
+
+        nlp: The pipeline, for its tokenizer.
+        RAISES: ValueError for a model that reads in two directions.
+        """
+        blank = BLANK[self.cfg["attr"]]
+        return TaggerStreams(nlp, self.name, self.model, list(self.labels), blank)
+
+    def stream(self, nlp: Language) -> TaggerStream:
+        """Tag one text while it arrives: `push` pieces of it, and `close` it. Both return
+        the words that have become complete, each with its tag.
+
+        nlp: The pipeline, for its tokenizer.
+        RAISES: ValueError for a model that reads in two directions.
+        """
+        return self.streams(nlp).open()
 
     def set_annotations(  # type: ignore[override]
         self, docs: Iterable[Doc], scores: List[Floats2d]

@@ -18,6 +18,7 @@ from ..errors import Errors, Warnings
 from ..layers.convert import lengths_of
 from ..layers.keep_ends import count_cuts
 from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
+from ..streaming.textcat_streams import RunningHead, TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
 from .checked_folder import CheckedFolder
 from .parts_by_tokens import TOKENS_AT_ONCE, parts_by_tokens
@@ -235,6 +236,59 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         if len(empty):
             scores[rows(empty)] = self._score_of_empty()
         return scores
+
+    def streams(self, nlp: Language) -> TextCatStreams:
+        """Score texts while they arrive, many of them in one step:
+
+            streams = textcat.streams(nlp)
+            first, second = streams.open(), streams.open()
+            streams.push([first, second], ["some more te", "hello "])
+            first.cats
+
+        nlp: The pipeline, for its tokenizer.
+        RAISES: ValueError for a model that reads in two directions, or cuts texts.
+        """
+        return TextCatStreams(nlp, self.name, self.model, list(self.labels), self._score_of_empty)
+
+    def stream(self, nlp: Language) -> TextCatStream:
+        """Score one text while it arrives: `push` pieces of it, read `cats` at any time,
+        and `close` it. After that, its cats are those of the whole text.
+
+        nlp: The pipeline, for its tokenizer.
+        RAISES: ValueError for a model that reads in two directions, or cuts texts.
+        """
+        return self.streams(nlp).open()
+
+    def running_cats(self, doc: Doc) -> List[Dict[str, float]]:
+        """The score of each label after each token of a text: of the text up to there.
+
+        One pass over the text for a model that can stream; otherwise each beginning of
+        the text is scored, which takes the square of its length.
+
+        RETURNS: Categories, one dictionary for each token.
+        RAISES: ValueError for a model that listens to another component.
+        """
+        if any("listener" in node.name for node in self.model.walk()):
+            raise ValueError(Errors.R703.format(name=self.name, layer="listener"))
+        if not len(doc):
+            return []
+        try:
+            head = RunningHead(self.name, self.model)
+        except ValueError:
+            scores = self._scores_of_beginnings(doc)
+        else:
+            scores = head.after_each(doc)
+        return [dict(zip(self.labels, row)) for row in scores.tolist()]
+
+    def _scores_of_beginnings(self, doc: Doc) -> numpy.ndarray:
+        scores, start = [], 1
+        while start <= len(doc):
+            # As many as go through the model at once: no more of them need be there.
+            end = start + max(1, TOKENS_AT_ONCE // len(doc))
+            beginnings = [doc[:i].as_doc() for i in range(start, min(end, len(doc) + 1))]
+            scores.append(self.model.ops.to_numpy(self.predict(beginnings)))
+            start = end
+        return numpy.concatenate(scores)
 
     def _score_of_empty(self) -> Any:
         """The scores of no tokens at all, of shape (labels,). Not all layers of spaCy

@@ -1,0 +1,188 @@
+"""Texts that are scored while they arrive: what classifier and tagger share."""
+
+from abc import ABC, abstractmethod
+from typing import Any, List, Sequence, Tuple, Union
+
+import numpy
+import srsly
+from spacy.attrs import LENGTH, SPACY
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..errors import Errors
+from .text_buffer import TextBuffer, check_tokenizer
+
+Piece = Union[str, bytes]
+
+
+class Stream:
+    """One text that is arriving. Made by `Streams.open`.
+
+    Between two pieces it keeps a state of fixed size, and the text since the last
+    complete word.
+    """
+
+    def __init__(self, streams: "Streams"):
+        self.streams = streams
+        self.buffer = TextBuffer(streams.tokenizer.rules)
+        self.state: List[numpy.ndarray] = streams.initial()
+        self.begun = False
+        self.closed = False
+
+    def push(self, piece: Piece) -> Any:
+        """Add a piece of text, cut anywhere: inside of a word, or, as bytes of UTF-8,
+        inside of a character. Words count when it is clear where they end.
+
+        RETURNS: See `Streams.push`.
+        RAISES: ValueError if the stream is closed.
+        """
+        return self.streams.push([self], [piece])[0]
+
+    def close(self) -> Any:
+        """Count the words that were held back. RETURNS: As `push`."""
+        return self.streams.close([self])[0]
+
+    def to_bytes(self) -> bytes:
+        """All that is needed to go on in another process, with the same pipeline."""
+        arrays = [(part.dtype.str, part.tobytes()) for part in self.state]
+        return srsly.msgpack_dumps(
+            {
+                "fingerprint": self.streams.fingerprint,
+                "buffer": self.buffer.get_state(),
+                "state": arrays,
+                "begun": self.begun,
+                "closed": self.closed,
+            }
+        )
+
+    def from_bytes(self, bytes_data: bytes) -> "Stream":
+        """Go on where `to_bytes` was called. Nothing changes if that fails.
+
+        RAISES: ValueError for data that is corrupt, or of another pipeline.
+        """
+        try:
+            msg = srsly.msgpack_loads(bytes_data)
+            found = [numpy.frombuffer(data, dtype=dtype) for dtype, data in msg["state"]]
+            same = msg["fingerprint"] == self.streams.fingerprint
+            shapes = [part.shape for part in found] == [p.shape for p in self.streams.initial()]
+            buffer = TextBuffer(self.streams.tokenizer.rules)
+            buffer.set_state(msg["buffer"])
+            begun, closed = bool(msg["begun"]), bool(msg["closed"])
+        except Exception as error:
+            problem = f"corrupt: {type(error).__name__}: {error}"
+            raise ValueError(Errors.R705.format(problem=problem)) from error
+        if not (same and shapes):
+            raise ValueError(Errors.R705.format(problem="of another pipeline"))
+        self.buffer, self.state, self.begun, self.closed = buffer, found, begun, closed
+        return self
+
+
+class Streams(ABC):
+    """Texts that arrive at the same time, and are read together.
+
+    nlp: The pipeline, for its tokenizer.
+    name: Of the component, for errors.
+    fingerprint: Tells the weights of one training from those of another.
+    RAISES: ValueError for a tokenizer that is not spaCy's own.
+    """
+
+    fingerprint: Any
+
+    def __init__(self, nlp: Language, name: str):
+        self.name = name
+        self.vocab = nlp.vocab
+        self.tokenizer = check_tokenizer(name, nlp.tokenizer)
+
+    @abstractmethod
+    def open(self) -> Stream:
+        """Begin a text."""
+
+    @abstractmethod
+    def initial(self) -> List[numpy.ndarray]:
+        """The state before the first token, as rows of numbers."""
+
+    @abstractmethod
+    def advance(
+        self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> List[numpy.ndarray]:
+        """Read new tokens.
+
+        streams: Those that have any. doc: The tokens, one stream after the other.
+        lengths: Of each stream, at least 1. states: Parts of their states, one row each.
+        RETURNS: The states after.
+        """
+
+    @abstractmethod
+    def result(self, stream: Any) -> Any:
+        """What a push into a stream returns."""
+
+    def push(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[Any]:
+        """Add one piece to each of some streams, and read all together in one step.
+
+        streams: Different streams, made by `open`. pieces: One for each, may be empty.
+        RETURNS: For each stream what `result` says.
+        RAISES: ValueError for a closed stream, one given twice, or another number of pieces.
+        """
+        if len(pieces) != len(streams) or len(set(map(id, streams))) != len(streams):
+            raise ValueError(Errors.R706.format(streams=len(streams), pieces=len(pieces)))
+        for stream in streams:
+            if stream.closed or stream.streams is not self:
+                raise ValueError(Errors.R704.format(name=self.name))
+        texts = self._decode(streams, pieces)
+        return self._read(streams, [s.buffer.push(text) for s, text in zip(streams, texts)])
+
+    def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[str]:
+        """All pieces as text, or none of them read."""
+        before = [stream.buffer.get_state() for stream in streams] if _has_bytes(pieces) else []
+        try:
+            return [stream.buffer.decode(piece) for stream, piece in zip(streams, pieces)]
+        except UnicodeDecodeError:
+            for stream, state in zip(streams, before):
+                stream.buffer.set_state(state)
+            raise
+
+    def close(self, streams: Sequence[Stream]) -> List[Any]:
+        """Read what was held back of some streams, which end here. Closing again changes
+        nothing. RETURNS: As `push`."""
+        texts = ["" if stream.closed else stream.buffer.close() for stream in streams]
+        found = self._read(streams, texts)
+        for stream in streams:
+            stream.closed = True
+        return found
+
+    def _read(self, streams: Sequence[Stream], texts: List[str]) -> List[Any]:
+        active = [stream for stream, text in zip(streams, texts) if text]
+        if active:
+            doc, lengths = self._tokenize(active, [text for text in texts if text])
+            parts = zip(*(stream.state for stream in active))
+            states = [numpy.concatenate(rows).reshape(len(active), -1) for rows in parts]
+            after = self.advance(active, doc, lengths, states)
+            for i, stream in enumerate(active):
+                # Copies: a view would keep the states of all others alive.
+                stream.state = [part[i].copy() for part in after]
+                stream.begun = True
+        return [self.result(stream) for stream in streams]
+
+    def _tokenize(self, streams: List[Stream], texts: List[str]) -> Tuple[Doc, numpy.ndarray]:
+        """The tokens of all texts, and the number of those of each. Since each text begins
+        where the last one has ended, with a word after white space, they can be tokenized
+        as one; but not where a text ends without, or begins with white space."""
+        separate = all(text[-1].isspace() and not text[0].isspace() for text in texts)
+        if len(texts) > 1 and separate and not streams[0].buffer.has_spaced_rules:
+            doc = self.tokenizer("".join(texts))
+            sizes = doc.to_array([LENGTH, SPACY]).sum(axis=1).astype("int64")
+            ends = numpy.asarray([len(text) for text in texts]).cumsum()
+            return doc, numpy.diff(numpy.searchsorted(sizes.cumsum(), ends, "right"), prepend=0)
+        docs = [self.tokenizer(text) for text in texts]
+        lengths = numpy.asarray([len(doc) for doc in docs])
+        return docs[0] if len(docs) == 1 else _join(docs), lengths
+
+
+def _has_bytes(pieces: Sequence[Piece]) -> bool:
+    return any(isinstance(piece, bytes) for piece in pieces)
+
+
+def _join(docs: List[Doc]) -> Doc:
+    tokens = [token for doc in docs for token in doc]
+    spaces = [bool(token.whitespace_) for token in tokens]
+    return Doc(docs[0].vocab, words=[token.text for token in tokens], spaces=spaces)

@@ -1,0 +1,84 @@
+"""Tags of words while they arrive."""
+
+from typing import Any, List, NamedTuple
+
+import numpy
+from spacy.attrs import IS_SPACE
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Model
+
+from ..layers.without_blanks import strip_blanks
+from .recurrent_body import RecurrentBody
+from .streams import Stream, Streams
+
+
+class TaggedWord(NamedTuple):
+    """A token: its text, the white space behind it that is no token itself, its tag."""
+
+    text: str
+    whitespace: str
+    tag: str
+
+
+class TaggerStream(Stream):
+    """A text that is arriving. Each push returns the tokens that it has completed."""
+
+    def __init__(self, streams: "TaggerStreams"):
+        super().__init__(streams)
+        self.completed: List[TaggedWord] = []
+
+
+class TaggerStreams(Streams):
+    """Texts that arrive at the same time, and their tags.
+
+    nlp: The pipeline, for its tokenizer.
+    name: Of the component.
+    model: Its model, a `spacy.Tagger.v2`.
+    labels: Its labels.
+    blank: The tag of blank tokens, which the model never reads.
+    RAISES: ValueError for a model that reads in two directions.
+    """
+
+    def __init__(self, nlp: Language, name: str, model: Model, labels: List[str], blank: str):
+        super().__init__(nlp, name)
+        self.body = RecurrentBody(name, [model.get_ref("tok2vec")])
+        self.head = model.layers[-1]
+        self.labels = labels
+        self.blank = blank
+        self.fingerprint = [list(labels), self.body.fingerprint()]
+
+    def open(self) -> TaggerStream:
+        """Begin a text."""
+        return TaggerStream(self)
+
+    def initial(self) -> List[numpy.ndarray]:
+        """The state before the first token."""
+        return [self.body.initial()]
+
+    def advance(
+        self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> List[numpy.ndarray]:
+        """Read new tokens and tag them."""
+        visible = doc.to_array(IS_SPACE) == 0
+        ends = lengths.cumsum()
+        counts = numpy.add.reduceat(visible.astype("int64"), ends - lengths)
+        tags = numpy.full(len(doc), self.blank, dtype=object)
+        state, some = states[0], counts > 0
+        if some.any():
+            after = state.copy()
+            rows: Any
+            rows, after[some] = self.body.run(strip_blanks(doc), counts[some], state[some])
+            scores = self.head.predict([self.head.ops.asarray2f(rows)])[0]
+            best = self.head.ops.to_numpy(scores).argmax(axis=1)
+            tags[visible] = numpy.asarray(self.labels, dtype=object)[best]
+            state = after
+        words = [TaggedWord(t.text, t.whitespace_, tag) for t, tag in zip(doc, tags)]
+        for stream, end, length in zip(streams, ends.tolist(), lengths.tolist()):
+            stream.completed = words[end - length : end]
+        return [state]
+
+    def result(self, stream: TaggerStream) -> List[TaggedWord]:
+        """The words that became complete."""
+        found, stream.completed = stream.completed, []
+        return found

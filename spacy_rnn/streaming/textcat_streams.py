@@ -1,0 +1,144 @@
+"""Categories of texts while they arrive."""
+
+from typing import Any, Callable, Dict, List, Optional
+
+import numpy
+from spacy.language import Language
+from spacy.tokens import Doc
+from thinc.api import Model
+
+from ..errors import Errors
+from .recurrent_body import RecurrentBody
+from .running_ngrams import RunningNgrams
+from .running_pool import RunningPool
+from .streams import Stream, Streams
+
+
+class TextCatStream(Stream):
+    """A text that is arriving, and its categories so far."""
+
+    streams: "TextCatStreams"
+
+    def __init__(self, streams: "TextCatStreams"):
+        super().__init__(streams)
+        self._cats: Optional[Dict[str, float]] = streams.cats_of_empty
+
+    @property
+    def cats(self) -> Dict[str, float]:
+        """The score of each label, for the complete words so far."""
+        if self._cats is None:
+            self._cats = self.streams.scores(self) if self.begun else self.streams.cats_of_empty
+        return dict(self._cats)
+
+    def from_bytes(self, bytes_data: bytes) -> "TextCatStream":
+        """Go on where `to_bytes` was called. See `Stream.from_bytes`."""
+        super().from_bytes(bytes_data)
+        self._cats = None
+        return self
+
+
+class RunningHead:
+    """From a text's tokens to its scores, as the tokens arrive: the parts of a
+    `spacy-rnn.TextCatRNN.v1` behind its recurrent layers.
+
+    name: Of the component, for errors.
+    model: The model.
+    RAISES: ValueError for a model that reads in two directions, or cuts texts.
+    """
+
+    def __init__(self, name: str, model: Model):
+        (limit,) = (node.attrs["max_tokens"] for node in model.walk() if node.name == "keep_ends")
+        if limit:
+            raise ValueError(Errors.R707.format(name=name, limit=limit))
+        self.ops = model.ops
+        self.body = RecurrentBody(name, [model.get_ref("tok2vec"), model.get_ref("encode")])
+        pool = model.get_ref("pool")
+        self.pool = RunningPool(pool, pool.get_dim("nI"))
+        linear = model.maybe_get_ref("linear_model")
+        self.ngrams = RunningNgrams(linear) if linear is not None else None
+        self.labels = model.get_ref("labels")
+        self.activate = model.layers[-1]
+
+    def initial(self) -> List[numpy.ndarray]:
+        """The state before the first token."""
+        begun = [self.body.initial(), self.pool.initial()]
+        return begun + (list(self.ngrams.initial()) if self.ngrams is not None else [])
+
+    def add(
+        self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> List[numpy.ndarray]:
+        """The states after more tokens."""
+        rows, body = self.body.run(doc, lengths, states[0])
+        after = [body, self.pool.add(rows, lengths, states[1])]
+        if self.ngrams is not None:
+            after += self.ngrams.add(doc, lengths, states[2], states[3])
+        return after
+
+    def scores(self, states: List[numpy.ndarray]) -> numpy.ndarray:
+        """Scores of shape (texts, labels)."""
+        linear = self.ngrams.logits(states[2]) if self.ngrams is not None else None
+        return self._scores(self.pool.pooled(states[1]), linear)
+
+    def after_each(self, doc: Doc) -> numpy.ndarray:
+        """The scores after each token of a text, of shape (tokens, labels)."""
+        rows, _ = self.body.run(doc, numpy.asarray([len(doc)]), self.body.initial()[None])
+        linear = self.ngrams.after_each(doc) if self.ngrams is not None else None
+        return self._scores(self.pool.after_each(rows), linear)
+
+    def _scores(self, pooled: Any, linear: Any) -> numpy.ndarray:
+        logits: Any = self.labels.predict(self.ops.asarray2f(pooled))
+        if linear is not None:
+            logits = logits + self.ops.asarray2f(linear)
+        return self.ops.to_numpy(self.activate.predict(logits))
+
+
+class TextCatStreams(Streams):
+    """Texts that arrive at the same time, and their categories.
+
+    nlp: The pipeline, for its tokenizer.
+    name: Of the component.
+    model: Its model.
+    labels: Its labels.
+    score_of_empty: Gives the scores of no tokens at all, of shape (labels,).
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        name: str,
+        model: Model,
+        labels: List[str],
+        score_of_empty: Callable[[], Any],
+    ):
+        super().__init__(nlp, name)
+        self.head = RunningHead(name, model)
+        self.labels = labels
+        self.fingerprint = [list(labels), self.head.body.fingerprint()]
+        row = model.ops.to_numpy(score_of_empty()).tolist()
+        self.cats_of_empty = dict(zip(labels, row))
+
+    def open(self) -> TextCatStream:
+        """Begin a text."""
+        return TextCatStream(self)
+
+    def initial(self) -> List[numpy.ndarray]:
+        """The state before the first token."""
+        return self.head.initial()
+
+    def advance(
+        self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> List[numpy.ndarray]:
+        """Read new tokens, and score what has been read."""
+        after = self.head.add(doc, lengths, states)
+        for stream, row in zip(streams, self.head.scores(after).tolist()):
+            stream._cats = dict(zip(self.labels, row))
+        return after
+
+    def scores(self, stream: TextCatStream) -> Dict[str, float]:
+        """The categories of what a stream has read."""
+        (row,) = self.head.scores([part[None] for part in stream.state]).tolist()
+        return dict(zip(self.labels, row))
+
+    def result(self, stream: TextCatStream) -> Dict[str, float]:
+        """The categories of the complete words so far."""
+        return stream.cats

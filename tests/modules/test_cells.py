@@ -1,0 +1,70 @@
+"""Single steps against torch's own cells, and against a pass over whole rows."""
+
+import pytest
+import torch
+
+from spacy_rnn.modules.cells import step
+from spacy_rnn.modules.ragged_rnn import RaggedRNN
+
+KINDS = [("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu")]
+
+
+def make(cell, nonlinearity="tanh", **settings):
+    return RaggedRNN(5, 4, cell=cell, nonlinearity=nonlinearity, **settings).eval()
+
+
+def torch_cell(cell, nonlinearity, bias):
+    if cell == "rnn":
+        return torch.nn.RNNCell(5, 4, bias=bias, nonlinearity=nonlinearity)
+    return {"lstm": torch.nn.LSTMCell, "gru": torch.nn.GRUCell}[cell](5, 4, bias=bias)
+
+
+@pytest.mark.parametrize("cell,nonlinearity", KINDS)
+@pytest.mark.parametrize("bias", [True, False])
+def test_equals_torchs_cell_with_the_same_weights(cell, nonlinearity, bias):
+    rnn, other = make(cell, nonlinearity, bias=bias), torch_cell(cell, nonlinearity, bias)
+    names = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if bias else [])
+    other.load_state_dict({name: getattr(rnn.layers[0], f"{name}_l0") for name in names})
+    data, h, c = torch.randn(3, 5), torch.randn(1, 3, 4), torch.randn(1, 3, 4)
+    with torch.no_grad():
+        output, state = step(rnn, data, (h, c) if cell == "lstm" else h)
+        expected = other(data, (h[0], c[0]) if cell == "lstm" else h[0])
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    state = state if isinstance(state, tuple) else (state,)
+    assert torch.equal(output, expected[0])
+    for found, wanted in zip(state, expected):
+        assert torch.equal(found[0], wanted)
+
+
+@pytest.mark.parametrize("cell,nonlinearity", KINDS)
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("bias", [True, False])
+def test_steps_equal_a_pass_over_the_row(cell, nonlinearity, num_layers, bias):
+    rnn = make(cell, nonlinearity, num_layers=num_layers, bias=bias)
+    rows, steps = 3, 6
+    data = torch.randn(rows, steps, 5)
+    lengths = torch.full((rows,), steps)
+    with torch.no_grad():
+        expected, final = rnn(data.reshape(-1, 5), lengths, return_state=True)
+        state, outputs = None, []
+        for time in range(steps):
+            output, state = step(rnn, data[:, time], state)
+            outputs.append(output)
+    assert torch.allclose(torch.stack(outputs, 1).reshape(-1, 4), expected, atol=1e-6)
+    final, state = (x if isinstance(x, tuple) else (x,) for x in (final, state))
+    for found, wanted in zip(state, final):
+        assert torch.allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("cell,nonlinearity", KINDS)
+def test_gradients(cell, nonlinearity):
+    rnn = make(cell, nonlinearity, num_layers=2).double()
+    data = torch.randn(2, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: step(rnn, x)[0], (data,))
+
+
+def test_two_directions_and_states_that_do_not_fit():
+    with pytest.raises(ValueError, match="R005.*bidirectional"):
+        step(make("lstm", bidirectional=True), torch.randn(1, 5))
+    with pytest.raises(ValueError, match="R004"):
+        step(make("gru"), torch.randn(1, 5), torch.zeros(1, 2, 4))

@@ -32,10 +32,27 @@ def follow_dropout_rate(model: Model, is_train: bool) -> None:
 
 
 def flatten(model: Model, Xs: TokenRows) -> Floats2d:
-    """All rows of all documents, of shape (tokens, width)."""
+    """All rows of all documents, of shape (tokens, width): not a copy, where `split` has
+    made them of one array. It must not be written to."""
     if not Xs:
         return model.ops.alloc2f(0, model.maybe_get_dim("nI") or 0)
-    return _xp(model).concatenate(Xs)
+    whole: Any = _whole(Xs)
+    return _xp(model).concatenate(Xs) if whole is None else whole
+
+
+def _whole(Xs: List[Any]) -> Any:
+    """The array that all are views of, one after the other, or None if there is none."""
+    whole = Xs[0].base
+    if not isinstance(whole, numpy.ndarray) or whole.ndim != 2 or len(whole) != sum(map(len, Xs)):
+        return None
+    place = whole.__array_interface__["data"][0]
+    for X in Xs:
+        if X.base is not whole or X.strides != whole.strides or X.shape[1:] != whole.shape[1:]:
+            return None
+        if len(X) and X.__array_interface__["data"][0] != place:
+            return None
+        place += X.nbytes
+    return whole
 
 
 def split(X: Any, lengths: numpy.ndarray) -> TokenRows:

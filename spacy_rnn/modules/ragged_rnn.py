@@ -235,10 +235,10 @@ class _SegmentLayout(_Layout):
         super().__init__(lengths, bidirectional, return_state, device)
         self.segments = plan_segments(self.lengths, exact=return_state)
         cells, real = self._cells()
+        self.real = torch.from_numpy(real)
         self.index = [torch.from_numpy(cells)]
         if bidirectional:
             self.index.append(torch.from_numpy(self._mirror()[cells]))
-        self.inverse = [_invert(index, real, self.total) for index in self.index]
 
     def _cells(self) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """For each cell of each segment the token it reads, and whether it has one of
@@ -267,13 +267,35 @@ class _SegmentLayout(_Layout):
 
     def _run(self, layer, data, state):
         outputs, finals = [], []
-        for direction, (index, inverse) in enumerate(zip(self.index, self.inverse)):
+        for direction, index in enumerate(self.index):
             start = tuple(part[direction : direction + 1] for part in state)
-            cells, final = self._run_direction(layer, direction, data.index_select(0, index), start)
-            outputs.append(cells.index_select(0, inverse))
+            blocks, final = self._run_direction(
+                layer, direction, data.index_select(0, index), start
+            )
+            outputs.append(blocks)
             finals.append(final)
-        output = torch.cat(outputs, dim=1) if len(outputs) > 1 else outputs[0]
-        return output, tuple(torch.cat(parts) for parts in zip(*finals))
+        join = self._gather if torch.is_grad_enabled() else self._scatter
+        return join(outputs), tuple(torch.cat(parts) for parts in zip(*finals))
+
+    def _gather(self, outputs: List[List[Tensor]]) -> Tensor:
+        """Tokens out of the segments of each direction, so that gradients find back."""
+        found = [
+            torch.cat(blocks).index_select(0, _invert(index, self.real, self.total))
+            for index, blocks in zip(self.index, outputs)
+        ]
+        return torch.cat(found, dim=1) if len(found) > 1 else found[0]
+
+    def _scatter(self, outputs: List[List[Tensor]]) -> Tensor:
+        """The same where there are no gradients: each number is copied once."""
+        width = outputs[0][0].shape[1]
+        # Cells that have no token are written to one row more.
+        found = outputs[0][0].new_empty(self.total + 1, width * len(outputs))
+        for direction, (index, blocks) in enumerate(zip(self.index, outputs)):
+            columns = found[:, direction * width : (direction + 1) * width]
+            places = torch.where(self.real, index, self.total)
+            for place, block in zip(places.split([len(block) for block in blocks]), blocks):
+                columns.index_copy_(0, place, block)
+        return found[: self.total]
 
     def _run_direction(self, layer, direction, cells, state):
         weights = layer.all_weights[direction]
@@ -290,7 +312,7 @@ class _SegmentLayout(_Layout):
             outputs.append(output.reshape(area, -1))
         ended.append(state)
         final = tuple(torch.cat(parts[::-1], 1) for parts in zip(*ended))
-        return torch.cat(outputs), final
+        return outputs, final
 
 
 def plan_segments(lengths: Sequence[int], *, exact: bool = False) -> List[Segment]:
@@ -347,9 +369,9 @@ def _round_rows(rows: numpy.ndarray) -> numpy.ndarray:
     return numpy.where(rows < GRID, small, large)
 
 
-def _invert(index: Tensor, real: numpy.ndarray, total: int) -> Tensor:
+def _invert(index: Tensor, real: Tensor, total: int) -> Tensor:
     """The cell that holds each token, from the token that each cell reads."""
-    cells = torch.from_numpy(real.nonzero()[0])
+    cells = real.nonzero()[:, 0]
     inverse = torch.empty(total, dtype=torch.int64)
     inverse[index[cells]] = cells
     return inverse

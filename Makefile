@@ -67,9 +67,10 @@ test: $(VENV)/installed
 	$(IN_VENV) pytest --cov --durations 10
 
 benchmark: $(VENV)/installed
-	$(IN_VENV) benchmarks.ragged_rnn
+	$(IN_VENV) benchmarks.rnn
 	$(IN_VENV) benchmarks.textcat
 	$(IN_VENV) benchmarks.tagger
+	$(IN_VENV) benchmarks.streaming
 	$(IN_VENV) benchmarks.memory textcat_lstm
 	$(IN_VENV) benchmarks.memory tagger_bilstm
 

@@ -27,6 +27,7 @@ def char_rnn_embed(
     cell: str,
     num_layers: int,
     bidirectional: bool,
+    precision: str,
     min_count: int,
     max_chars: int,
     char_dropout: float,
@@ -45,6 +46,7 @@ def char_rnn_embed(
         "cell": cell,
         "num_layers": num_layers,
         "bidirectional": bidirectional,
+        "precision": precision,
         "char_dropout": char_dropout,
         "dropout": dropout or 0.0,
     }

@@ -16,7 +16,7 @@ class CharRNN(nn.Module):
     num_embeddings: Rows of the table of characters.
     embedding_dim: Width of such a row.
     hidden_size: Width of one direction.
-    cell, num_layers, bidirectional: As in `RaggedRNN`.
+    cell, num_layers, bidirectional, precision: As in `RaggedRNN`.
     char_dropout: Share of the features of characters dropped, each on its own.
     dropout: Share of the features of words dropped, the same at each token of a text.
     """
@@ -30,6 +30,7 @@ class CharRNN(nn.Module):
         cell: str = "lstm",
         num_layers: int = 1,
         bidirectional: bool = True,
+        precision: str = "float32",
         char_dropout: float = 0.0,
         dropout: float = 0.0,
     ):
@@ -43,6 +44,7 @@ class CharRNN(nn.Module):
             cell=cell,
             num_layers=num_layers,
             bidirectional=bidirectional,
+            precision=precision,
         )
 
     def forward(

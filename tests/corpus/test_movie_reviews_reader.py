@@ -1,17 +1,20 @@
 import pytest
 import spacy
 
-from spacy_rnn.corpus import movie_reviews_reader
+from spacy_rnn.corpus import packages
 from spacy_rnn.corpus.movie_reviews_reader import (
+    FILE,
+    PACKAGE,
+    REQUIREMENT,
     create_movie_reviews_reader_v1,
-    packaged_file,
     read_movie_reviews,
 )
+from spacy_rnn.corpus.packages import packaged_file
 
 
 def has_package():
     try:
-        return packaged_file().exists()
+        return packaged_file(PACKAGE, FILE, REQUIREMENT).exists()
     except ImportError:
         return False
 
@@ -42,7 +45,7 @@ def test_reader():
 
 
 def test_without_the_package(monkeypatch):
-    monkeypatch.setattr(movie_reviews_reader, "PACKAGE", "no_such_package")
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="R404.*movie-reviews"):
         list(read_movie_reviews("train"))
 

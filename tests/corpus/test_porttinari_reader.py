@@ -1,10 +1,13 @@
 import pytest
 import spacy
 
-from spacy_rnn.corpus import porttinari_reader
+from spacy_rnn.corpus import packages
+from spacy_rnn.corpus.packages import packaged_file
 from spacy_rnn.corpus.porttinari_reader import (
+    FILE,
+    PACKAGE,
+    REQUIREMENT,
     create_porttinari_reader_v1,
-    packaged_file,
     read_porttinari,
 )
 from spacy_rnn.corpus.sentences import SPLITS
@@ -13,7 +16,7 @@ from spacy_rnn.pipeline.tagger_bilstm import UPOS
 
 def has_package():
     try:
-        return packaged_file().exists()
+        return packaged_file(PACKAGE, FILE, REQUIREMENT).exists()
     except ImportError:
         return False
 
@@ -43,6 +46,6 @@ def test_makes_examples():
 
 
 def test_package_is_missing(monkeypatch):
-    monkeypatch.setattr(porttinari_reader, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="R404.*dante-corpora"):
         read_porttinari("dev")

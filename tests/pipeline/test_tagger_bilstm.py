@@ -500,21 +500,6 @@ def test_bad_config(config, message):
         make(**config)
 
 
-@pytest.mark.parametrize("name", ["model", "cfg"])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "nonsense"])
-def test_damaged_folder(trained, tmp_path, name, damage):
-    trained.to_disk(tmp_path)
-    path = tmp_path / "tagger_bilstm" / name
-    data = path.read_bytes()
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(data[: len(data) // 2] if damage == "truncated" else b"\x00nonsense")
-    problem = "missing" if damage == "missing" else "corrupt"
-    with pytest.raises(ValueError, match=f"R308.*tagger_bilstm/{name} is {problem}"):
-        spacy.load(tmp_path)
-
-
 def test_class_is_spacys(trained):
     assert isinstance(trained.get_pipe("tagger_bilstm"), TaggerBiLSTM)
     assert trained.get_pipe_meta("tagger_bilstm").assigns == ["token.pos"]

@@ -445,21 +445,6 @@ def test_weight_of_an_unknown_label():
         nlp.initialize(lambda: make_examples(nlp))
 
 
-@pytest.mark.parametrize("name", ["model", "cfg"])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "nonsense"])
-def test_damaged_folder(trained, tmp_path, name, damage):
-    trained.to_disk(tmp_path)
-    path = tmp_path / "textcat_lstm" / name
-    data = path.read_bytes()
-    if damage == "missing":
-        path.unlink()
-    else:
-        path.write_bytes(data[: len(data) // 2] if damage == "truncated" else b"\x00nonsense")
-    problem = "missing" if damage == "missing" else "corrupt"
-    with pytest.raises(ValueError, match=f"R308.*textcat_lstm/{name} is {problem}"):
-        spacy.load(tmp_path)
-
-
 def test_class_is_spacys(trained):
     assert isinstance(trained.get_pipe("textcat_lstm"), TextCatLSTM)
     assert trained.get_pipe_meta("textcat_lstm").assigns == ["doc.cats"]

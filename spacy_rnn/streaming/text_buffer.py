@@ -9,6 +9,7 @@ from spacy.tokenizer import Tokenizer
 from ..errors import Errors
 
 _BOUNDARY = re.compile(r"(?<=\s)(?=\S)")
+_UP_TO_LAST_BOUNDARY = re.compile(r"(?s:.*)(?<=\s)(?=\S)")
 _IN_RULE = re.compile(r"(?<=\s)")
 
 
@@ -57,6 +58,9 @@ class TextBuffer:
         return held[:end]
 
     def _last_boundary(self, held: str) -> int:
+        if not self._splits:
+            found = _UP_TO_LAST_BOUNDARY.match(held)
+            return found.end() if found is not None else 0
         places = [match.start() for match in _BOUNDARY.finditer(held)]
         return next((p for p in reversed(places) if not self._in_rule(held, p)), 0)
 

@@ -39,7 +39,7 @@ CONFIG = ROOT / "configs" / "tagger_bilstm.cfg"
 OURS, HALF = "`tagger_bilstm`", "`tagger_bilstm`, bfloat16"
 MORPHOLOGIZER, TAGGER = "spaCy's `morphologizer`", "spaCy's `tagger`"
 TUTORIAL = "the tutorial's loop, widths as ours"
-WIDE_TUTORIAL = "the tutorial's loop, 1,024 wide as there"
+WIDE_TUTORIAL = "the tutorial's loop, 1,024 wide"
 WORDS_OF_UPDATE = 1000
 SENTENCES_OF_TEXT = 20
 

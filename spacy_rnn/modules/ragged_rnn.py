@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
 
 import numpy
@@ -277,11 +278,16 @@ class _SegmentLayout(_Layout):
         join = self._gather if torch.is_grad_enabled() else self._scatter
         return join(outputs), tuple(torch.cat(parts) for parts in zip(*finals))
 
+    @cached_property
+    def inverse(self) -> List[Tensor]:
+        """For each direction the cell that holds each token; used by every layer."""
+        return [_invert(index, self.real, self.total) for index in self.index]
+
     def _gather(self, outputs: List[List[Tensor]]) -> Tensor:
         """Tokens out of the segments of each direction, so that gradients find back."""
         found = [
-            torch.cat(blocks).index_select(0, _invert(index, self.real, self.total))
-            for index, blocks in zip(self.index, outputs)
+            torch.cat(blocks).index_select(0, inverse)
+            for inverse, blocks in zip(self.inverse, outputs)
         ]
         return torch.cat(found, dim=1) if len(found) > 1 else found[0]
 

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 
 import numpy
 from spacy.attrs import IS_SPACE, ORTH, POS, TAG
+from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.parts_of_speech import NAMES as POS_NAMES
@@ -377,6 +378,7 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         examples: The examples. scores: From the model, one array for each example.
         RETURNS: The mean cross-entropy, and the gradient of the sum with respect to the
             logits, one array for each example.
+        RAISES: ValueError if the loss is not a number.
         """
         examples = list(examples)
         rows, negative = self._truths(examples)
@@ -391,6 +393,8 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
             self.cfg["label_smoothing"],
             xp=xp,
         )
+        if numpy.isnan(loss):
+            raise ValueError(SpacyErrors.E910.format(name=self.name))
         return loss, split(d_scores, lengths_of(scores))
 
     def _truths(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:

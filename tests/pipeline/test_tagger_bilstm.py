@@ -225,6 +225,15 @@ def test_loss_is_cross_entropy(trained):
         assert numpy.allclose(d, p - numpy.eye(len(pipe.labels))[r], atol=1e-6)
 
 
+def test_a_loss_that_is_not_a_number_is_an_error(trained):
+    pipe = trained.get_pipe("tagger_bilstm")
+    examples = make_examples(trained)
+    probs = pipe.predict_proba([eg.predicted for eg in examples])
+    probs[0][0, 0] = numpy.nan
+    with pytest.raises(ValueError, match="E910.*tagger_bilstm"):
+        pipe.get_loss(examples, probs)
+
+
 def test_missing_and_misaligned_tags_do_not_count(trained):
     pipe = trained.get_pipe("tagger_bilstm")
     predicted = Doc(trained.vocab, words=["the", "olddog", "sees"])
@@ -373,7 +382,7 @@ def test_sourced_and_frozen(trained):
     assert all(token.pos_ and token.tag_ for token in doc)
 
 
-def with_listener(*names):
+def with_listener():
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec", config={"model": small_tagger()["tok2vec"]})
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 12, "upstream": "tok2vec"}

@@ -27,6 +27,7 @@ class RNNShim(PyTorchShim):
     - gradients are clipped by their norm over the whole module;
     - a parameter without a gradient is left alone, by momentum and decay as well;
     - the module is in training mode inside `begin_update` only;
+    - torch's threads are left to the recurrent layers, which run side by side;
     - a copy has an id, and so an optimizer state, of its own.
 
     build: Makes the module. Called with `config` as keyword arguments.
@@ -78,8 +79,10 @@ class RNNShim(PyTorchShim):
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run the module without keeping anything for a backward pass."""
+        from ..modules.threads import one_thread
+
         limit_threads_in_children()
-        with torch.no_grad():
+        with one_thread(), torch.no_grad():
             return self.module(*inputs.args, **inputs.kwargs)
 
     def begin_update(self, inputs: ArgsKwargs) -> Tuple[Any, Callable]:
@@ -88,15 +91,19 @@ class RNNShim(PyTorchShim):
         RETURNS: Its outputs, and a callback from the gradients of the outputs, as
             arguments of `torch.autograd.backward`, to those of the inputs.
         """
+        from ..modules.threads import one_thread
+
         limit_threads_in_children()
         self.module.train()
         try:
-            output = self.module(*inputs.args, **inputs.kwargs)
+            with one_thread():
+                output = self.module(*inputs.args, **inputs.kwargs)
         finally:
             self.module.eval()
 
         def backprop(grads: ArgsKwargs) -> Any:
-            torch.autograd.backward(*grads.args, **grads.kwargs)
+            with one_thread():
+                torch.autograd.backward(*grads.args, **grads.kwargs)
             return convert_recursive(lambda x: hasattr(x, "grad"), lambda x: x.grad, inputs)
 
         return output, backprop

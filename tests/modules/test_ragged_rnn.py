@@ -1,6 +1,5 @@
 import copy
 
-import numpy
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +7,7 @@ from hypothesis import strategies as st
 from torch.nn.utils.rnn import pack_sequence, pad_packed_sequence
 
 from spacy_rnn.modules import ragged_rnn
-from spacy_rnn.modules.ragged_rnn import RaggedRNN, plan_segments
+from spacy_rnn.modules.ragged_rnn import RaggedRNN
 
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 LENGTHS = [5, 0, 33, 17, 1, 64, 9, 8, 8]
@@ -238,29 +237,6 @@ def test_bad_input():
         rnn(data, lengths, torch.zeros(1, 2, 6))
     with pytest.raises(ValueError, match="R004"):
         rnn(data, lengths, (torch.zeros(1, 3, 6), torch.zeros(1, 3, 6)))
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.integers(1, 3000), min_size=1, max_size=300), st.booleans())
-def test_segments_cover_every_row_with_bounded_waste(lengths, exact):
-    lengths = sorted(lengths, reverse=True)
-    segments = plan_segments(lengths, exact=exact)
-    start = 0
-    for segment in segments:
-        assert segment.start == start
-        start += segment.steps
-        assert segment.rows >= sum(length > segment.start for length in lengths)
-    assert start >= lengths[0]
-    area = sum(segment.steps * segment.rows for segment in segments)
-    if exact:
-        assert area == sum(lengths)
-    else:
-        grid = ragged_rnn.GRID
-        # Rows and lengths are rounded up to the grid, then segments may waste a share.
-        cells = numpy.arange(0, lengths[0], grid)
-        alive = [sum(length > cell for length in lengths) for cell in cells]
-        rounded = sum(grid * min(2 * n, n + grid) for n in alive)
-        assert area <= (1 + ragged_rnn.MAX_WASTE) * rounded
 
 
 @pytest.mark.gpu

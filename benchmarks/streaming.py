@@ -33,23 +33,24 @@ def make_pipeline() -> Tuple[Language, List[str]]:
     return nlp, [word for eg in examples for word in eg.text.split()]
 
 
-def tokens_per_second(nlp: Language, words: List[str], count: int, seconds: float) -> float:
-    """Push one word at a time into so many streams together."""
+def rates(nlp: Language, words: List[str], count: int, seconds: float) -> Tuple[float, float]:
+    """Push one word at a time into so many streams together. RETURNS: Words and tokens a second."""
     rng = random.Random(0)
     streams = nlp.get_pipe("textcat_lstm").streams(nlp)  # type: ignore[attr-defined]
     opened = [streams.open() for _ in range(count)]
     steps = [[f"{word} " for word in rng.choices(words, k=count)] for _ in range(100)]
     for pieces in steps[:10]:
         streams.push(opened, pieces)
+    sizes = [sum(len(nlp.make_doc(piece)) for piece in pieces) for pieces in steps]
     tokens, start, i = 0, time.perf_counter(), 0
     while time.perf_counter() < start + seconds:
         pieces = steps[i % len(steps)]
         streams.push(opened, pieces)
         for stream in opened:
             stream.cats  # noqa: B018
-        tokens, i = tokens + len(pieces), i + 1
-    # A word is a token at least; punctuation makes more of some.
-    return tokens / (time.perf_counter() - start)
+        tokens, i = tokens + sizes[i % len(steps)], i + 1
+    passed = time.perf_counter() - start
+    return count * i / passed, tokens / passed
 
 
 def million(nlp: Language, words: List[str]) -> Tuple[int, int, float]:
@@ -71,9 +72,9 @@ def main() -> None:
     nlp, words = make_pipeline()
     rows = []
     for count in (1, 8, 64, 512, 4096):
-        rate = tokens_per_second(nlp, words, count, args.seconds)
-        rows.append((f"{count:,}", f"{rate:,.0f}", f"{1e3 * count / rate:.2f}"))
-    print(markdown(("streams", "words/s", "ms a step"), rows))
+        rate, tokens = rates(nlp, words, count, args.seconds)
+        rows.append((f"{count:,}", f"{rate:,.0f}", f"{tokens:,.0f}", f"{1e3 * count / rate:.2f}"))
+    print(markdown(("streams", "words/s", "tokens/s", "ms a step"), rows))
     small, large, grown = million(nlp, words)
     print(f"\nbytes of a stream after 1,000 words: {small:,}; after 1,000,000: {large:,}")
     print(f"growth of the process between: {grown:.3f} GiB")

@@ -44,6 +44,7 @@ class RNNShim(PyTorchShim):
         # Counts changes of the weights, so that what was computed from them can tell
         # whether it still holds.
         self.version = 0
+        self._first: Tuple[Any, Any] = (None, None)
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
         copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
@@ -74,7 +75,11 @@ class RNNShim(PyTorchShim):
 
     @property
     def device(self) -> Any:
-        parameter = next(self.module.parameters(), None)
+        # torch takes long to find a module's first parameter.
+        module, parameter = self._first
+        if module is not self.module:
+            parameter = next(self.module.parameters(), None)
+            self._first = self.module, parameter
         return get_torch_default_device() if parameter is None else parameter.device
 
     def predict(self, inputs: ArgsKwargs) -> Any:

@@ -78,7 +78,7 @@ def plan_segments(lengths: Lengths, costs: Costs) -> List[Segment]:
     if not len(lengths):
         return []
     times = _times(int(lengths[0]))
-    rows = _round_rows(_alive(lengths, times[:-1]))
+    rows = round_rows(_alive(lengths, times[:-1]))
     cuts = _cheapest(times.tolist(), rows.tolist(), costs)
     return _segments(times[cuts], rows[cuts[:-1]])
 
@@ -128,7 +128,7 @@ def _cheapest(times: List[int], rows: List[int], costs: Costs) -> List[int]:
     return path[::-1]
 
 
-def _round_rows(rows: numpy.ndarray) -> numpy.ndarray:
+def round_rows(rows: numpy.ndarray) -> numpy.ndarray:
     """Round up to a power of two up to 8, to a multiple of 8 up to 128, and above to one of
     eight numbers from each power of two to the next."""
     power = 2 ** numpy.ceil(numpy.log2(rows)).astype("int64")

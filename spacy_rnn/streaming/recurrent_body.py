@@ -1,7 +1,8 @@
 """What a model does to tokens before its head, one token after the other."""
 
+import math
 import zlib
-from typing import Any, List, Tuple
+from typing import List, Tuple
 
 import numpy
 from spacy.tokens import Doc
@@ -9,10 +10,12 @@ from thinc.api import Model
 from thinc.compat import torch
 
 from ..errors import Errors
-from ..layers.shim import limit_threads_in_children, shim_of
+from ..layers.shim import RNNShim, limit_threads_in_children, shim_of
 
 # Layers that look at a token alone.
 EMBEDDINGS = {"vocab_embed", "char_rnn_embed", "static_vectors", "ragged2list"}
+# So many tokens of a text are read step by step; more of them by segments.
+FEW = 32
 
 
 class RecurrentBody:
@@ -36,13 +39,15 @@ class RecurrentBody:
                 raise ValueError(Errors.R703.format(name=name, layer=layer.name))
             if layer.attrs["bidirectional"]:
                 raise ValueError(Errors.R701.format(name=name))
-        self.modules = [shim_of(layer).module for layer in self.encoders]
-        self.shapes = [(2 if m.cell == "lstm" else 1, len(m.layers)) for m in self.modules]
+        self.shims = [shim_of(layer) for layer in self.encoders]
+        self.modules = [shim.module for shim in self.shims]
+        self.shapes = [
+            (2 if m.cell == "lstm" else 1, len(m.layers), m.hidden_size) for m in self.modules
+        ]
 
     def initial(self) -> numpy.ndarray:
         """The state before the first token: (h, c) of all layers in one row of numbers."""
-        size = sum(n * d * m.hidden_size for (n, d), m in zip(self.shapes, self.modules))
-        return numpy.zeros(size, dtype="float32")
+        return numpy.zeros(sum(map(math.prod, self.shapes)), dtype="float32")
 
     def fingerprint(self) -> int:
         """A number that tells the weights of one training from those of another."""
@@ -60,36 +65,45 @@ class RecurrentBody:
         RETURNS: Outputs of shape (tokens, width), and the states after.
         """
         rows = self.embed.ops.to_numpy(self.embed.predict([doc])[0])
-        if not self.encoders:
-            return rows, states
         limit_threads_in_children()
-        place, after = 0, []
-        for layer, module, (count, depth) in zip(self.encoders, self.modules, self.shapes):
-            size = count * depth * module.hidden_size
-            part = states[:, place : place + size].reshape(-1, count, depth, module.hidden_size)
+        after, place = numpy.empty_like(states), 0
+        for shim, shape in zip(self.shims, self.shapes):
+            size = math.prod(shape)
+            part = slice(place, place + size)
             place += size
-            rows, part = _run(layer, module, rows, lengths, part.transpose(1, 2, 0, 3))
-            after.append(part.transpose(2, 0, 1, 3).reshape(len(lengths), -1))
-        return rows, numpy.concatenate(after, axis=1)
+            before, written = (_by_layer(array[:, part], shape) for array in (states, after))
+            rows = _run(shim, rows, lengths, before, written)
+        return rows, after
+
+
+def _by_layer(states: numpy.ndarray, shape: Tuple[int, int, int]) -> numpy.ndarray:
+    """A view of the states of one encoder, of shape (1 or 2, layers, texts, hidden_size)."""
+    return states.reshape(-1, *shape).transpose(1, 2, 0, 3)
 
 
 def _run(
-    layer: Model, module: Any, rows: numpy.ndarray, lengths: numpy.ndarray, state: numpy.ndarray
-) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """One encoder. state: of shape (1 or 2, layers, texts, hidden_size)."""
-    from ..modules.cells import step
+    shim: RNNShim,
+    rows: numpy.ndarray,
+    lengths: numpy.ndarray,
+    before: numpy.ndarray,
+    after: numpy.ndarray,
+) -> numpy.ndarray:
+    """Read with one encoder. before: Its states, as `_by_layer` gives them. after: Where
+    to write those after."""
+    from ..modules.cells import read
 
-    device = shim_of(layer).device
-    parts = [torch.from_numpy(numpy.ascontiguousarray(part)).to(device) for part in state]
-    before = (parts[0], parts[1]) if len(parts) == 2 else parts[0]
-    data = torch.from_numpy(rows).to(device)
+    module, device = shim.module, shim.device
+    parts = [torch.from_numpy(part).to(device) for part in before]
+    state = (parts[0], parts[1]) if len(parts) == 2 else parts[0]
+    data, counts = torch.from_numpy(rows).to(device), torch.from_numpy(lengths)
     with torch.no_grad():
-        if lengths.max() == 1:
-            output, after = step(module, data, before)
+        if lengths.max() <= FEW:
+            output, found = read(module, data, counts, state)
         else:
-            output, after = module(data, torch.from_numpy(lengths), before, return_state=True)
-    after = after if isinstance(after, tuple) else (after,)
-    return output.cpu().numpy(), numpy.stack([part.cpu().numpy() for part in after])
+            output, found = module(data, counts, state, return_state=True)
+    for part, new in zip(after, found if isinstance(found, tuple) else (found,)):
+        part[:] = new.cpu().numpy()
+    return output.cpu().numpy()
 
 
 def _flatten(model: Model) -> List[Model]:

@@ -37,40 +37,36 @@ class RunningNgrams:
         doc: The words of all texts. lengths: Of each text, at least 1. sums, last: The
         states before, of shape (texts, 1 + labels) and (texts, ngram_size - 1).
         """
-        keys, owner = self._ngrams(doc, lengths, last)
+        context = self.size - 1
+        parts = lengths + context
+        ends = parts.cumsum()
+        place = numpy.arange(ends[-1]) - numpy.repeat(ends - parts, parts)
+        new = place >= context
+        words = numpy.empty(len(place), dtype="uint64")
+        words[new] = doc.to_array(self.attr)
+        words[~new] = last.ravel()
+        owner = numpy.repeat(numpy.arange(len(lengths)), lengths)
+        keys, owner = self._ngrams(words, new.nonzero()[0], owner)
         order = numpy.argsort(owner, kind="stable")
         counts = numpy.bincount(owner, minlength=len(lengths))
-        found = self._sum(keys[order], counts)
-        after = sums + numpy.concatenate((counts[:, None], found), axis=1)
-        return after, self._last_words(doc, lengths, last)
+        after = sums.copy()
+        after[:, 0] += counts
+        after[:, 1:] += self._sum(keys[order], counts)
+        return after, words[ends[:, None] - numpy.arange(context, 0, -1)]
 
-    def _words(self, doc: Doc, lengths: numpy.ndarray, last: numpy.ndarray) -> Any:
-        """The last words of each text before its new ones; and which text each is of."""
-        context = self.size - 1
-        ends = lengths.cumsum()
-        owner = numpy.repeat(numpy.arange(len(lengths)), lengths + context)
-        words = numpy.empty(len(owner), dtype="uint64")
-        first = numpy.arange(len(lengths)) * context + ends - lengths
-        old = (first[:, None] + numpy.arange(context)).ravel()
-        new = numpy.ones(len(owner), dtype="bool")
-        new[old] = False
-        words[old] = last.ravel()
-        words[new] = doc.to_array(self.attr)
-        return words, owner, new
+    def _ngrams(self, words: numpy.ndarray, ends: numpy.ndarray, owner: numpy.ndarray) -> Any:
+        """Keys of the n-grams that end in some words, and the owner of each.
 
-    def _ngrams(self, doc: Doc, lengths: numpy.ndarray, last: numpy.ndarray) -> Any:
-        """Keys of the n-grams that end in a new word, and which text each one is of."""
-        words, owner, new = self._words(doc, lengths, last)
-        keys, owners = [words[new]], [owner[new]]
+        words: Each text's words, behind the last ones before them; 0 where there is none.
+        ends: Where n-grams end. owner: Of each of these.
+        """
+        keys, owners = [words[ends]], [owner]
         for size in range(2, self.size + 1):
-            ends = numpy.arange(size - 1, len(words))
-            starts = ends - size + 1
-            # Inside one text, and not before its first word.
-            whole = new[ends] & (owner[starts] == owner[ends])
-            for place in range(size - 1):
-                whole &= words[starts + place] != 0
-            keys.append(CPU.ngrams(size, words)[whole])
-            owners.append(owner[ends][whole])
+            # Not before the text's first word.
+            starts = ends - (size - 1)
+            whole = words[starts] != 0
+            keys.append(CPU.ngrams(size, words)[starts[whole]])
+            owners.append(owner[whole])
         return numpy.concatenate(keys), numpy.concatenate(owners)
 
     def _sum(self, keys: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:
@@ -79,12 +75,6 @@ class RunningNgrams:
         sums: Any = self.weights.predict((keys, values, counts.astype("int32")))
         return sums.astype("float64") - self.bias
 
-    def _last_words(self, doc: Doc, lengths: numpy.ndarray, last: numpy.ndarray) -> numpy.ndarray:
-        words, owner, _ = self._words(doc, lengths, last)
-        ends = (lengths + self.size - 1).cumsum()
-        places = ends[:, None] - numpy.arange(self.size - 1, 0, -1)
-        return words[places]
-
     def logits(self, sums: numpy.ndarray) -> numpy.ndarray:
         """The layer's logits, of shape (texts, labels)."""
         count = numpy.maximum(sums[:, :1], 1.0)
@@ -92,16 +82,13 @@ class RunningNgrams:
 
     def after_each(self, doc: Doc) -> numpy.ndarray:
         """The logits after each word of a text, of shape (tokens, labels)."""
-        lengths = numpy.asarray([len(doc)])
-        last = self.initial()[1][None]
-        words, _, _ = self._words(doc, lengths, last)
-        keys, place = [words[self.size - 1 :]], [numpy.arange(len(doc))]
-        for size in range(2, min(self.size, len(doc)) + 1):
-            keys.append(CPU.ngrams(size, words[self.size - 1 :]))
-            place.append(numpy.arange(size - 1, len(doc)))
-        places = numpy.concatenate(place)
+        context = self.size - 1
+        words = numpy.zeros(context + len(doc), dtype="uint64")
+        words[context:] = doc.to_array(self.attr)
+        place = numpy.arange(len(doc))
+        keys, places = self._ngrams(words, place + context, place)
         order = numpy.argsort(places, kind="stable")
         counts = numpy.bincount(places, minlength=len(doc))
-        found = self._sum(numpy.concatenate(keys)[order], counts)
+        found = self._sum(keys[order], counts)
         sums = numpy.concatenate((counts[:, None], found), axis=1).cumsum(axis=0)
         return self.logits(sums)

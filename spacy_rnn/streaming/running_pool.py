@@ -34,22 +34,20 @@ class RunningPool:
         rows: The tokens of all texts, of shape (tokens, width). lengths: Of each text, at
         least 1. states: Before, of shape (texts, size of a state).
         """
-        ends = lengths.cumsum()
-        starts = ends - lengths
         seen = states[:, :1] > 0
         after, place = [states[:, :1] + lengths[:, None]], 1
         for kind, size in zip(self.kinds, self.sizes):
             before = states[:, place : place + size]
             place += size
             if kind == "last":
-                after.append(rows[ends - 1])
+                after.append(rows[lengths.cumsum() - 1])
             elif kind == "mean":
-                after.append(before + numpy.add.reduceat(rows, starts, dtype="float64"))
+                after.append(before + _reduce(numpy.add, rows.astype("float64"), lengths))
             elif kind == "max":
-                highest = numpy.maximum.reduceat(rows, starts)
+                highest = _reduce(numpy.maximum, rows, lengths)
                 after.append(numpy.where(seen, numpy.maximum(before, highest), highest))
             else:
-                after.append(before + numpy.add.reduceat(self._weighted(rows), starts))
+                after.append(before + _reduce(numpy.add, self._weighted(rows), lengths))
         return numpy.concatenate(after, axis=1)
 
     def _weighted(self, rows: numpy.ndarray) -> numpy.ndarray:
@@ -93,3 +91,14 @@ class RunningPool:
                 sums = self._weighted(rows).cumsum(axis=0)
                 found.append(sums[:, 1:] / sums[:, :1])
         return numpy.concatenate(found, axis=1).astype("float32")
+
+
+def _reduce(ufunc: Any, rows: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
+    """Reduce the tokens of each text, of which most have one."""
+    if len(rows) == len(lengths):
+        return rows
+    found = rows[lengths.cumsum() - lengths]
+    more = lengths > 1
+    counts = lengths[more]
+    found[more] = ufunc.reduceat(rows[numpy.repeat(more, lengths)], counts.cumsum() - counts)
+    return found

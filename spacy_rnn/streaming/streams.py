@@ -1,5 +1,6 @@
 """Texts that are scored while they arrive: what classifier and tagger share."""
 
+import weakref
 from abc import ABC, abstractmethod
 from typing import Any, List, Sequence, Tuple, Union
 
@@ -10,7 +11,8 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import Errors
-from .text_buffer import TextBuffer, check_tokenizer
+from .state_table import StateTable
+from .text_buffer import TextBuffer, check_tokenizer, spaced_rules
 
 Piece = Union[str, bytes]
 
@@ -24,8 +26,9 @@ class Stream:
 
     def __init__(self, streams: "Streams"):
         self.streams = streams
-        self.buffer = TextBuffer(streams.tokenizer.rules)
-        self.state: List[numpy.ndarray] = streams.initial()
+        self.buffer = TextBuffer(streams.spaced_rules)
+        self.row = streams.states.open()
+        weakref.finalize(self, streams.states.close, self.row)
         self.begun = False
         self.closed = False
 
@@ -44,7 +47,8 @@ class Stream:
 
     def to_bytes(self) -> bytes:
         """All that is needed to go on in another process, with the same pipeline."""
-        arrays = [(part.dtype.str, part.tobytes()) for part in self.state]
+        state = self.streams.states.get(numpy.asarray([self.row]))
+        arrays = [(part.dtype.str, part.tobytes()) for part in state]
         return srsly.msgpack_dumps(
             {
                 "fingerprint": self.streams.fingerprint,
@@ -64,8 +68,9 @@ class Stream:
             msg = srsly.msgpack_loads(bytes_data)
             found = [numpy.frombuffer(data, dtype=dtype) for dtype, data in msg["state"]]
             same = msg["fingerprint"] == self.streams.fingerprint
-            shapes = [part.shape for part in found] == [p.shape for p in self.streams.initial()]
-            buffer = TextBuffer(self.streams.tokenizer.rules)
+            initial = self.streams.states.initial
+            shapes = [part.shape for part in found] == [part.shape for part in initial]
+            buffer = TextBuffer(self.streams.spaced_rules)
             buffer.set_state(msg["buffer"])
             begun, closed = bool(msg["begun"]), bool(msg["closed"])
         except Exception as error:
@@ -73,7 +78,8 @@ class Stream:
             raise ValueError(Errors.R705.format(problem=problem)) from error
         if not (same and shapes):
             raise ValueError(Errors.R705.format(problem="of another pipeline"))
-        self.buffer, self.state, self.begun, self.closed = buffer, found, begun, closed
+        self.buffer, self.begun, self.closed = buffer, begun, closed
+        self.streams.states.set(numpy.asarray([self.row]), [part[None] for part in found])
         return self
 
 
@@ -82,24 +88,23 @@ class Streams(ABC):
 
     nlp: The pipeline, for its tokenizer.
     name: Of the component, for errors.
+    initial: The state before the first token, as rows of numbers.
     fingerprint: Tells the weights of one training from those of another.
     RAISES: ValueError for a tokenizer that is not spaCy's own.
     """
 
-    fingerprint: Any
-
-    def __init__(self, nlp: Language, name: str):
+    def __init__(
+        self, nlp: Language, name: str, initial: Sequence[numpy.ndarray], fingerprint: Any
+    ):
         self.name = name
-        self.vocab = nlp.vocab
         self.tokenizer = check_tokenizer(name, nlp.tokenizer)
+        self.spaced_rules = spaced_rules(self.tokenizer.rules)
+        self.states = StateTable(initial)
+        self.fingerprint = fingerprint
 
     @abstractmethod
     def open(self) -> Stream:
         """Begin a text."""
-
-    @abstractmethod
-    def initial(self) -> List[numpy.ndarray]:
-        """The state before the first token, as rows of numbers."""
 
     @abstractmethod
     def advance(
@@ -153,22 +158,19 @@ class Streams(ABC):
     def _read(self, streams: Sequence[Stream], texts: List[str]) -> List[Any]:
         active = [stream for stream, text in zip(streams, texts) if text]
         if active:
-            doc, lengths = self._tokenize(active, [text for text in texts if text])
-            parts = zip(*(stream.state for stream in active))
-            states = [numpy.concatenate(rows).reshape(len(active), -1) for rows in parts]
-            after = self.advance(active, doc, lengths, states)
-            for i, stream in enumerate(active):
-                # Copies: a view would keep the states of all others alive.
-                stream.state = [part[i].copy() for part in after]
+            doc, lengths = self._tokenize([text for text in texts if text])
+            rows = numpy.asarray([stream.row for stream in active])
+            self.states.set(rows, self.advance(active, doc, lengths, self.states.get(rows)))
+            for stream in active:
                 stream.begun = True
         return [self.result(stream) for stream in streams]
 
-    def _tokenize(self, streams: List[Stream], texts: List[str]) -> Tuple[Doc, numpy.ndarray]:
+    def _tokenize(self, texts: List[str]) -> Tuple[Doc, numpy.ndarray]:
         """The tokens of all texts, and the number of those of each. Since each text begins
         where the last one has ended, with a word after white space, they can be tokenized
         as one; but not where a text ends without, or begins with white space."""
         separate = all(text[-1].isspace() and not text[0].isspace() for text in texts)
-        if len(texts) > 1 and separate and not streams[0].buffer.has_spaced_rules:
+        if len(texts) > 1 and separate and not self.spaced_rules:
             doc = self.tokenizer("".join(texts))
             sizes = doc.to_array([LENGTH, SPACY]).sum(axis=1).astype("int64")
             ends = numpy.asarray([len(text) for text in texts]).cumsum()

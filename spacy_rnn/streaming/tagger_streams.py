@@ -41,20 +41,16 @@ class TaggerStreams(Streams):
     """
 
     def __init__(self, nlp: Language, name: str, model: Model, labels: List[str], blank: str):
-        super().__init__(nlp, name)
         self.body = RecurrentBody(name, [model.get_ref("tok2vec")])
         self.head = model.layers[-1]
         self.labels = labels
         self.blank = blank
-        self.fingerprint = [list(labels), self.body.fingerprint()]
+        fingerprint = [list(labels), self.body.fingerprint()]
+        super().__init__(nlp, name, [self.body.initial()], fingerprint)
 
     def open(self) -> TaggerStream:
         """Begin a text."""
         return TaggerStream(self)
-
-    def initial(self) -> List[numpy.ndarray]:
-        """The state before the first token."""
-        return [self.body.initial()]
 
     def advance(
         self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]

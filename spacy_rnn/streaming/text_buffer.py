@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from typing import Any, Iterable, List, Union
+from typing import Any, Iterable, List, Sequence, Tuple, Union
 
 from spacy.tokenizer import Tokenizer
 
@@ -12,29 +12,32 @@ _BOUNDARY = re.compile(r"(?<=\s)(?=\S)")
 _UP_TO_LAST_BOUNDARY = re.compile(r"(?s:.*)(?<=\s)(?=\S)")
 _IN_RULE = re.compile(r"(?<=\s)")
 
+Splits = Sequence[Tuple[str, str]]
+
+
+def spaced_rules(rules: Iterable[str]) -> Splits:
+    """Special cases that may join words across white space, as Spanish "EE. UU.": for each
+    place with white space what stands before it and after it."""
+    return tuple(
+        (rule[: place.start()], rule[place.start() :])
+        for rule in rules
+        if rule.strip()
+        for place in _IN_RULE.finditer(rule)
+    )
+
 
 class TextBuffer:
     """Holds text back until white space has followed it and then something else: spaCy's
     tokenizer looks at each stretch between white space on its own.
 
-    rules: The tokenizer's special cases. Those with a space inside, as Spanish "EE. UU.",
-        are not cut either.
+    splits: Where special cases of the tokenizer have white space, as `spaced_rules` gives
+        them: these are not cut either.
     """
 
-    def __init__(self, rules: Iterable[str] = ()):
-        self._splits = [
-            (rule[: place.start()], rule[place.start() :])
-            for rule in rules
-            if rule.strip()
-            for place in _IN_RULE.finditer(rule)
-        ]
+    def __init__(self, splits: Splits = ()):
+        self._splits = splits
         self._parts: List[str] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    @property
-    def has_spaced_rules(self) -> bool:
-        """Whether a special case may join words across white space."""
-        return bool(self._splits)
 
     def decode(self, piece: Union[str, bytes]) -> str:
         """Text from a piece of text or of UTF-8, which may end inside of a character.
@@ -48,19 +51,19 @@ class TextBuffer:
         character of a word, "" if there is none."""
         if not text:
             return ""
-        before = self._parts[-1][-1] if self._parts else ""
+        recent = self._parts[-1][-1] + text if self._parts else text
+        found = _UP_TO_LAST_BOUNDARY.match(recent)
         self._parts.append(text)
-        if _BOUNDARY.search(before + text) is None:
+        if found is None:
             return ""
         held = "".join(self._parts)
-        end = self._last_boundary(held)
+        end = len(held) - len(recent) + found.end()
+        if self._splits:
+            end = self._last_outside_rules(held)
         self._parts = [held[end:]]
         return held[:end]
 
-    def _last_boundary(self, held: str) -> int:
-        if not self._splits:
-            found = _UP_TO_LAST_BOUNDARY.match(held)
-            return found.end() if found is not None else 0
+    def _last_outside_rules(self, held: str) -> int:
         places = [match.start() for match in _BOUNDARY.finditer(held)]
         return next((p for p in reversed(places) if not self._in_rule(held, p)), 0)
 

@@ -1,6 +1,6 @@
 """Categories of texts while they arrive."""
 
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List
 
 import numpy
 from spacy.language import Language
@@ -21,19 +21,17 @@ class TextCatStream(Stream):
 
     def __init__(self, streams: "TextCatStreams"):
         super().__init__(streams)
-        self._cats: Optional[Dict[str, float]] = streams.cats_of_empty
+        self.scores = streams.scores_of_empty
 
     @property
     def cats(self) -> Dict[str, float]:
         """The score of each label, for the complete words so far."""
-        if self._cats is None:
-            self._cats = self.streams.scores(self) if self.begun else self.streams.cats_of_empty
-        return dict(self._cats)
+        return dict(zip(self.streams.labels, self.scores))
 
     def from_bytes(self, bytes_data: bytes) -> "TextCatStream":
         """Go on where `to_bytes` was called. See `Stream.from_bytes`."""
         super().from_bytes(bytes_data)
-        self._cats = None
+        self.scores = self.streams.scores_of(self)
         return self
 
 
@@ -56,7 +54,7 @@ class RunningHead:
         self.pool = RunningPool(pool, pool.get_dim("nI"))
         linear = model.maybe_get_ref("linear_model")
         self.ngrams = RunningNgrams(linear) if linear is not None else None
-        self.labels = model.get_ref("labels")
+        self.output = model.get_ref("output_layer")
         self.activate = model.layers[-1]
 
     def initial(self) -> List[numpy.ndarray]:
@@ -86,10 +84,11 @@ class RunningHead:
         return self._scores(self.pool.after_each(rows), linear)
 
     def _scores(self, pooled: Any, linear: Any) -> numpy.ndarray:
-        logits: Any = self.labels.predict(self.ops.asarray2f(pooled))
+        weights, bias = (self.ops.to_numpy(self.output.get_param(name)) for name in "Wb")
+        logits = pooled @ weights.T + bias
         if linear is not None:
-            logits = logits + self.ops.asarray2f(linear)
-        return self.ops.to_numpy(self.activate.predict(logits))
+            logits += linear
+        return self.ops.to_numpy(self.activate.predict(self.ops.asarray2f(logits)))
 
 
 class TextCatStreams(Streams):
@@ -110,20 +109,15 @@ class TextCatStreams(Streams):
         labels: List[str],
         score_of_empty: Callable[[], Any],
     ):
-        super().__init__(nlp, name)
         self.head = RunningHead(name, model)
         self.labels = labels
-        self.fingerprint = [list(labels), self.head.body.fingerprint()]
-        row = model.ops.to_numpy(score_of_empty()).tolist()
-        self.cats_of_empty = dict(zip(labels, row))
+        fingerprint = [list(labels), self.head.body.fingerprint()]
+        super().__init__(nlp, name, self.head.initial(), fingerprint)
+        self.scores_of_empty: List[float] = model.ops.to_numpy(score_of_empty()).tolist()
 
     def open(self) -> TextCatStream:
         """Begin a text."""
         return TextCatStream(self)
-
-    def initial(self) -> List[numpy.ndarray]:
-        """The state before the first token."""
-        return self.head.initial()
 
     def advance(
         self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
@@ -131,13 +125,14 @@ class TextCatStreams(Streams):
         """Read new tokens, and score what has been read."""
         after = self.head.add(doc, lengths, states)
         for stream, row in zip(streams, self.head.scores(after).tolist()):
-            stream._cats = dict(zip(self.labels, row))
+            stream.scores = row
         return after
 
-    def scores(self, stream: TextCatStream) -> Dict[str, float]:
-        """The categories of what a stream has read."""
-        (row,) = self.head.scores([part[None] for part in stream.state]).tolist()
-        return dict(zip(self.labels, row))
+    def scores_of(self, stream: TextCatStream) -> List[float]:
+        """The score of each label for what a stream has read."""
+        if not stream.begun:
+            return self.scores_of_empty
+        return self.head.scores(self.states.get(numpy.asarray([stream.row])))[0].tolist()
 
     def result(self, stream: TextCatStream) -> Dict[str, float]:
         """The categories of the complete words so far."""

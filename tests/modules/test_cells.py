@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from spacy_rnn.modules.cells import step
+from spacy_rnn.modules.cells import read, step
 from spacy_rnn.modules.ragged_rnn import RaggedRNN
 
 KINDS = [("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu")]
@@ -68,3 +68,35 @@ def test_two_directions_and_states_that_do_not_fit():
         step(make("lstm", bidirectional=True), torch.randn(1, 5))
     with pytest.raises(ValueError, match="R004"):
         step(make("gru"), torch.randn(1, 5), torch.zeros(1, 2, 4))
+
+
+@pytest.mark.parametrize("cell,nonlinearity", KINDS)
+@pytest.mark.parametrize("with_state", [True, False])
+def test_read_equals_a_pass_over_rows_of_any_length(cell, nonlinearity, with_state):
+    rnn = make(cell, nonlinearity, num_layers=2)
+    # More rows than the cell takes: the first rounds go through the fused kernel.
+    lengths = torch.tensor([3, 1, 1, 7, 2] * 9)
+    data = torch.randn(int(lengths.sum()), 5)
+    h = torch.randn(2, len(lengths), 4)
+    state = ((h, torch.randn(h.shape)) if cell == "lstm" else h) if with_state else None
+    copies = [part.clone() for part in state] if isinstance(state, tuple) else None
+    with torch.no_grad():
+        expected, final = rnn(data, lengths, state, return_state=True)
+        output, after = read(rnn, data, lengths, state)
+    assert torch.allclose(output, expected, atol=1e-6)
+    final, after = (x if isinstance(x, tuple) else (x,) for x in (final, after))
+    for found, wanted in zip(after, final):
+        assert torch.allclose(found, wanted, atol=1e-6)
+    assert copies is None or all(torch.equal(a, b) for a, b in zip(copies, state))
+
+
+def test_many_rows_in_one_step_equal_few():
+    rnn = make("lstm", num_layers=2)
+    data, h, c = torch.randn(37, 5), torch.randn(2, 37, 4), torch.randn(2, 37, 4)
+    with torch.no_grad():
+        output, state = step(rnn, data, (h, c))
+        for i in range(37):
+            alone, (h1, c1) = step(rnn, data[i : i + 1], (h[:, i : i + 1], c[:, i : i + 1]))
+            assert torch.allclose(output[i], alone[0], atol=1e-6)
+            assert torch.allclose(state[0][:, i], h1[:, 0], atol=1e-6)
+            assert torch.allclose(state[1][:, i], c1[:, 0], atol=1e-6)

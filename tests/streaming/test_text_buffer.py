@@ -3,7 +3,7 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.streaming.text_buffer import TextBuffer, check_tokenizer
+from spacy_rnn.streaming.text_buffer import TextBuffer, check_tokenizer, spaced_rules
 
 NLPS = {lang: spacy.blank(lang) for lang in ("en", "es", "ru", "de")}
 # Letters, marks that join the letter before, spaces of all kinds, and affixes.
@@ -16,7 +16,7 @@ def tokens(nlp, text):
 
 
 def stream(nlp, pieces):
-    buffer = TextBuffer(nlp.tokenizer.rules)
+    buffer = TextBuffer(spaced_rules(nlp.tokenizer.rules))
     found = []
     for piece in pieces:
         found += tokens(nlp, buffer.push(buffer.decode(piece)))

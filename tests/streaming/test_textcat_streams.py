@@ -135,6 +135,15 @@ def test_a_stream_goes_on_in_another_process(trained, tmp_path):
     assert differ(json.loads(found.stdout.splitlines()[-1]), expected) < 1e-5
 
 
+def test_streams_that_are_gone_leave_their_place_to_others(trained):
+    streams = textcat(trained).streams(trained)
+    for _ in range(50):
+        stream = streams.open()
+        stream.push("a dull mess ")
+    assert len(streams.states) <= 2
+    assert differ(stream.close(), trained("a dull mess ").cats) < 1e-5
+
+
 def test_state_is_small_and_does_not_grow(trained):
     stream = textcat(trained).stream(trained)
     sizes = set()

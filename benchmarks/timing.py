@@ -24,6 +24,8 @@ def rates_in_turns(
     rates: Dict[str, List[float]] = {name: [] for name in runs}
     for round in range(warmup + rounds):
         for name, run in runs.items():
+            # OpenMP's threads spin for some milliseconds after a loop of whoever ran before.
+            time.sleep(0.02)
             start = time.perf_counter()
             done = run()
             seconds = time.perf_counter() - start

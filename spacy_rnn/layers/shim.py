@@ -14,6 +14,7 @@ from thinc.types import FloatsXd
 from thinc.util import convert_recursive, get_torch_default_device
 
 from ..errors import Errors
+from .row_updates import RowUpdates
 
 
 class RNNShim(PyTorchShim):
@@ -25,7 +26,8 @@ class RNNShim(PyTorchShim):
     - weights are saved as safetensors beside the sizes, and nothing is unpickled;
     - parameter averages reach the torch weights;
     - gradients are clipped by their norm over the whole module;
-    - a parameter without a gradient is left alone, by momentum and decay as well;
+    - a parameter without a gradient is left alone, by momentum and decay as well, and of one
+      whose gradient is sparse the rows without any;
     - the module is in training mode inside `begin_update` only;
     - torch's threads are left to the recurrent layers, which run side by side;
     - a copy has an id, and so an optimizer state, of its own.
@@ -45,6 +47,7 @@ class RNNShim(PyTorchShim):
         # whether it still holds.
         self.version = 0
         self._first: Tuple[Any, Any] = (None, None)
+        self._row_updates: Dict[str, RowUpdates] = {}
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
         copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
@@ -126,6 +129,15 @@ class RNNShim(PyTorchShim):
                 parameter.grad = None
 
     def _update_parameter(self, optimizer: Optimizer, name: str, parameter: Any) -> None:
+        if parameter.grad.is_sparse and not isinstance(optimizer, Optimizer):
+            # Another function in its place, as in spaCy's `rehearse`: it wants all of it.
+            parameter.grad = parameter.grad.to_dense()
+        if parameter.grad.is_sparse:
+            grad = parameter.grad.coalesce()
+            rows, grads = torch2xp(grad.indices()[0]), torch2xp(grad.values())
+            updates = self._row_updates.setdefault(name, RowUpdates())
+            updates.step(optimizer, (self.id, name), torch2xp(parameter.data), rows, grads)
+            return
         # thinc's optimizer takes float32 of one dimension or more. Where the parameter
         # is that already, the flat views share its memory and are updated in place.
         data = parameter.data.float().reshape(-1)
@@ -144,6 +156,8 @@ class RNNShim(PyTorchShim):
             for name, parameter in self._model.named_parameters():
                 value = params.get((self.id, name))
                 if value is not None:
+                    if name in self._row_updates:
+                        self._row_updates[name].catch_up(torch2xp(parameter.data))
                     backup[parameter] = parameter.data.clone()
                     value = xp2torch(value, device=parameter.device)
                     parameter.data.copy_(value.view_as(parameter))

@@ -76,6 +76,7 @@ def vocab_embed(
     start: str,
     dropout: Optional[float],
     word_dropout: float,
+    sparse: bool,
 ) -> Model[Docs, TokenRows]:
     """Look each token up in a table of the most frequent words of the training texts.
 
@@ -89,6 +90,7 @@ def vocab_embed(
         "start": start,
         "dropout": dropout or 0.0,
         "word_dropout": word_dropout,
+        "sparse": sparse,
         "learn": True,
         "words": WordTable(),
         "convert_inputs": docs_to_torch,
@@ -119,6 +121,7 @@ def init(model: Model[Docs, TokenRows], X: Any = None, Y: Any = None) -> None:
         embedding_dim=model.get_dim("nO"),
         dropout=model.attrs["dropout"],
         word_dropout=model.attrs["word_dropout"],
+        sparse=model.attrs["sparse"],
     )
     if vectors is not None:
         shim.module.start_from(vectors)

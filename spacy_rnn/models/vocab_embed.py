@@ -20,6 +20,7 @@ def build_vocab_embed_v1(
     start: str = "cooccurrence",
     dropout: Optional[float] = None,
     word_dropout: float = 0.0,
+    sparse: bool = True,
 ) -> Model[Docs, TokenRows]:
     """One trained vector for each of the most frequent words of the training texts,
     and one for all other words. The vocabulary is learned in `nlp.initialize` and
@@ -34,6 +35,9 @@ def build_vocab_embed_v1(
     dropout: Share of a vector's features dropped in training, the same ones at each
         token of a text. null follows the dropout that `[training]` sets.
     word_dropout: Share of tokens that training reads as the unknown word.
+    sparse: A step of training changes the vectors of the words in its batch only, as
+        `torch.nn.Embedding` with `torch.optim.SparseAdam`: it costs as much as the batch,
+        not as the vocabulary. Otherwise momentum and decay move all vectors at each step.
     RETURNS: A model from documents to one array per document, of shape (tokens, width).
     RAISES: ValueError for an argument out of its range.
     """
@@ -53,4 +57,5 @@ def build_vocab_embed_v1(
         start=start,
         dropout=dropout,
         word_dropout=word_dropout,
+        sparse=sparse,
     )

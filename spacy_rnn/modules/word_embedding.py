@@ -13,6 +13,7 @@ class WordEmbedding(nn.Module):
     embedding_dim: Width of a row.
     dropout: Share of features dropped, the same at each token of a text.
     word_dropout: Share of tokens that training reads as the unknown word.
+    sparse: The gradient holds the rows that were looked up only, as in `nn.Embedding`.
     """
 
     def __init__(
@@ -22,11 +23,12 @@ class WordEmbedding(nn.Module):
         *,
         dropout: float = 0.0,
         word_dropout: float = 0.0,
+        sparse: bool = False,
     ):
         super().__init__()
         self.dropout = dropout
         self.word_dropout = word_dropout
-        self.table = nn.Embedding(num_embeddings, embedding_dim)
+        self.table = nn.Embedding(num_embeddings, embedding_dim, sparse=sparse)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """ids: Rows of the table, of shape (tokens,). lengths: Tokens of each text, of

@@ -1,0 +1,106 @@
+"""Optimizer steps on some rows of a table, which leave the other rows alone."""
+
+import math
+from typing import Any, List, Tuple, cast
+
+import numpy
+from thinc.optimizers import Optimizer
+from thinc.types import FloatsXd
+
+
+class RowUpdates:
+    """Steps of thinc's optimizer on those rows of a table that have a gradient.
+
+    A row without one keeps its weights and its moments, as in `torch.optim.SparseAdam`:
+    a step costs as much as the rows it changes, not as the vocabulary. Averages are exact:
+    what a row's average has missed while the row stood still is made up for when the row
+    changes next, or when averages are read.
+    """
+
+    def __init__(self) -> None:
+        self._optimizer: Any = None
+        self._key: Any = None
+        # For each row the step that its average has come to; and for each step the sum of
+        # the logarithms of all decays of averages up to it.
+        self._seen: Any = None
+        self._decays: List[float] = [0.0]
+
+    def step(self, optimizer: Optimizer, key: Tuple, weights: Any, rows: Any, grads: Any) -> None:
+        """Change some rows.
+
+        key: As for `Optimizer.__call__`. weights: The table, of shape (rows, width),
+        changed in place. rows: Different rows that have a gradient, of shape (n,).
+        grads: Their gradients, of shape (n, width); used up.
+        """
+        if optimizer is not self._optimizer or key != self._key:
+            self._begin(optimizer, key, len(weights))
+        self.catch_up(weights, rows)
+        tables = self._tables(optimizer, key, weights)
+        part = (*key, "rows")
+        optimizer.nr_update[part] = optimizer.nr_update[key]
+        for table in tables:
+            # The optimizer's moments are flat.
+            values = table[key].reshape(weights.shape)[rows]
+            table[part] = values if table is optimizer.averages else values.reshape(-1)
+        updated, _ = optimizer(part, cast(FloatsXd, weights[rows]), grads)
+        weights[rows] = updated
+        for table in tables:
+            table[key].reshape(weights.shape)[rows] = table.pop(part).reshape(len(rows), -1)
+        self._count(optimizer, key, rows)
+        del optimizer.nr_update[part]
+
+    def _begin(self, optimizer: Optimizer, key: Tuple, rows: int) -> None:
+        self._optimizer, self._key = optimizer, key
+        self._decays = [0.0]
+        for step in range(optimizer.nr_update[key]):
+            self._decays.append(self._decays[-1] + _log_decay(step + 1))
+        self._seen = numpy.full(rows, len(self._decays) - 1)
+
+    def _count(self, optimizer: Optimizer, key: Tuple, rows: Any) -> None:
+        optimizer.nr_update[key] += 1
+        self._decays.append(self._decays[-1] + _log_decay(optimizer.nr_update[key]))
+        self._seen[_to_numpy(rows)] = optimizer.nr_update[key]
+
+    def _tables(self, optimizer: Optimizer, key: Tuple, weights: Any) -> List[Any]:
+        """The optimizer's moments and averages, as far as it keeps any."""
+        xp = _module_of(weights)
+        tables: List[Any] = (
+            [optimizer.mom1, optimizer.mom2] if optimizer.b1 and optimizer.b2 else []
+        )
+        if optimizer.averages is not None:
+            tables.append(optimizer.averages)
+        for table in tables:
+            if key not in table:
+                table[key] = xp.zeros(weights.size, dtype="float32")
+        return tables
+
+    def catch_up(self, weights: Any, rows: Any = None) -> None:
+        """Bring the averages of rows up to the last step. rows: All if not given."""
+        averages = None if self._optimizer is None else self._optimizer.averages
+        if averages is None or self._key not in averages:
+            return
+        rows = numpy.arange(len(weights)) if rows is None else rows
+        seen = self._seen[_to_numpy(rows)]
+        missed = numpy.exp(self._decays[-1] - numpy.asarray(self._decays)[seen])
+        average = averages[self._key].reshape(weights.shape)
+        factor = _module_of(weights).asarray(missed[:, None], dtype="float32")
+        average[rows] = weights[rows] + factor * (average[rows] - weights[rows])
+        self._seen[_to_numpy(rows)] = len(self._decays) - 1
+
+
+def _log_decay(step: int) -> float:
+    """Of the average at a step, as in `thinc.backends.ops.Ops.update_averages`."""
+    return math.log(min((1.0 + step) / (10.0 + step), 0.9999))
+
+
+def _module_of(array: Any) -> Any:
+    """numpy or cupy."""
+    if isinstance(array, numpy.ndarray):
+        return numpy
+    import cupy
+
+    return cupy
+
+
+def _to_numpy(array: Any) -> numpy.ndarray:
+    return array if isinstance(array, numpy.ndarray) else array.get()

@@ -59,25 +59,25 @@ def forward(model: Model, docs: Docs, is_train: bool) -> Tuple[Tuple, Callable]:
     size, attr = model.attrs["ngram_size"], intify_attr(model.attrs["attr"])
     keys, values = [numpy.zeros(0, dtype="uint64")], [numpy.zeros(0, dtype="float32")]
     for doc in docs:
-        found, counts = _count_ngrams(doc.to_array(attr), size)
-        counts = counts / max(counts.sum(), 1.0) ** 0.5
+        found = _ngrams(doc.to_array(attr), size)
+        value = SCALE / max(len(found), 1) ** 0.5
+        counts = numpy.full(len(found), value, dtype="float32")
         if rate > 0.0:
+            # All occurrences of an n-gram are dropped, or none.
+            found, counts = numpy.unique(found, return_counts=True)
             kept = numpy.random.random(len(found)) >= rate
-            found, counts = found[kept], counts[kept] / (1.0 - rate)
+            found, counts = found[kept], counts[kept] * (value / (1.0 - rate))
         keys.append(found)
-        values.append(SCALE * counts)
+        values.append(counts)
     lengths = numpy.asarray([len(found) for found in keys[1:]], dtype="int32")
     data = numpy.concatenate(values).astype("float32")
     return (numpy.concatenate(keys), data, lengths), lambda d_output: []
 
 
-def _count_ngrams(words: numpy.ndarray, ngram_size: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
-    """Hashes of a document's n-grams, and how often each one occurs.
-
-    words: Hashes of its words, of shape (tokens,).
-    """
+def _ngrams(words: numpy.ndarray, ngram_size: int) -> numpy.ndarray:
+    """Hashes of a document's n-grams. words: Hashes of its words, of shape (tokens,)."""
     ngrams: List[Any] = [words]
     for size in range(2, ngram_size + 1):
         if len(words) >= size:
             ngrams.append(CPU.ngrams(size, words))
-    return numpy.unique(numpy.concatenate(ngrams), return_counts=True)
+    return numpy.concatenate(ngrams)

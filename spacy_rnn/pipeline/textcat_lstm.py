@@ -34,12 +34,12 @@ exclusive_classes = true
 
 [model.tok2vec]
 @architectures = "spacy-rnn.VocabEmbed.v1"
-width = 100
+width = 64
 word_dropout = 0.25
 
 [model.encode]
 @architectures = "spacy-rnn.RNNEncoder.v1"
-width = 256
+width = 128
 
 [model.linear_model]
 @architectures = "spacy-rnn.NgramLinear.v1"

@@ -140,6 +140,9 @@ def _predict(model: Model, strings: StringStore, forms: Any, words: Any, lengths
 
 def _encode(model: Model, strings: StringStore, forms: numpy.ndarray) -> Tuple[Any, Any]:
     """Characters of forms, and their number in each, as the module takes them."""
+    from ..modules.transfer import to_device
+
     words = [strings[key] for key in forms.tolist()]
     chars, lengths = model.attrs["chars"].encode(words, model.attrs["max_chars"])
-    return torch.from_numpy(chars).to(shim_of(model).device), torch.from_numpy(lengths)
+    data = to_device(torch.from_numpy(chars), shim_of(model).device)
+    return data, torch.from_numpy(lengths)

@@ -53,6 +53,10 @@ class RNNShim(PyTorchShim):
         copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
         copied.cfg = copy.deepcopy(self.cfg, memo)
         copied._model = copy.deepcopy(self._model, memo)
+        for part in copied._model.modules() if copied._model is not None else ():
+            # cuDNN wants a layer's weights in one piece of memory; a copy has them in many.
+            if isinstance(part, torch.nn.RNNBase):
+                part.flatten_parameters()
         memo[id(self)] = copied
         return copied
 

@@ -161,9 +161,11 @@ def build_embedding(**config: Any) -> Any:
 
 def docs_to_torch(model: Model, docs: Docs, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
     """Arguments (ids, lengths) for the torch module. Documents have no gradient."""
+    from ..modules.transfer import to_device
+
     follow_dropout_rate(model, is_train)
     keys = keys_of(docs, intify_attr(model.attrs["attr"]))
     ids = torch.from_numpy(model.attrs["words"].find(keys))
     lengths = torch.from_numpy(lengths_of(docs))
-    device = shim_of(model).device
-    return ArgsKwargs(args=(ids.to(device), lengths), kwargs={}), lambda d_inputs: []
+    args = (to_device(ids, shim_of(model).device), lengths)
+    return ArgsKwargs(args=args, kwargs={}), lambda d_inputs: []

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from .transfer import to_device
+
 
 class Layout(ABC):
     """The layout of one batch: computed once, used by every layer.
@@ -22,7 +24,7 @@ class Layout(ABC):
         self.total = int(lengths.sum())
         self.alive = int((lengths > 0).sum())
         self.return_state = return_state
-        self.order = torch.from_numpy(order).to(device)
+        self.order = to_device(torch.from_numpy(order), device)
         self.lengths = lengths[order][: self.alive]
         self.starts = (numpy.cumsum(lengths) - lengths)[order][: self.alive]
 
@@ -69,7 +71,7 @@ class PackedLayout(Layout):
         rows = numpy.arange(sizes.sum()) - numpy.repeat(numpy.cumsum(sizes) - sizes, sizes)
         index = torch.from_numpy(self.starts[rows] + numpy.repeat(steps, sizes))
         self.sizes = torch.from_numpy(sizes)
-        self.index = index.to(device)
+        self.index = to_device(index, device)
         self.inverse = torch.argsort(self.index)
 
     def _run(self, layer, data, state, precision):

@@ -244,3 +244,14 @@ def test_moves_to_the_gpu():
     model.to_gpu(0)
     found = model.predict([model.ops.asarray(data[0])])[0]
     assert abs(model.ops.to_numpy(found) - expected).max() < 1e-5
+
+
+@pytest.mark.gpu
+def test_copies_on_the_gpu_are_in_one_piece(recwarn):
+    model = rnn()
+    model.to_gpu(0)
+    data = [model.ops.asarray(numpy.random.rand(5, 4).astype("f"))]
+    expected = model.ops.to_numpy(model.predict(data)[0])
+    found = model.ops.to_numpy(model.copy().predict(data)[0])
+    assert abs(found - expected).max() < 1e-6
+    assert not [w for w in recwarn if "contiguous chunk" in str(w.message)]

@@ -35,6 +35,17 @@ class Block(NamedTuple):
     missing: Tensor
 
 
+class Pass(NamedTuple):
+    """What one layer reads: its input and initial state, all weights of all directions, and
+    what to compute in."""
+
+    layer: nn.RNNBase
+    precision: torch.dtype
+    data: Tensor
+    state: Sequence[Tensor]
+    weights: Sequence[Tensor]
+
+
 class Tape(NamedTuple):
     """What a lane has recorded for its backward pass: leaves, and what was made of them."""
 
@@ -67,33 +78,23 @@ class SegmentLayout(Layout):
     def _run(self, layer, data, state, precision):
         weights = [weight for part in layer.all_weights for weight in part]
         if torch.is_grad_enabled():
-            output, *final = _Lanes.apply(
-                self, layer, precision, data, len(state), *state, *weights
-            )
+            inputs = (data, len(state), *state, *weights)
+            output, *final = _Lanes.apply(self, layer, precision, *inputs)
         else:
-            output, *final = self.forward(layer, precision, data, state, weights)[0]
+            output, *final = self.forward(Pass(layer, precision, data, state, weights))[0]
         return output, tuple(final)
 
-    def forward(
-        self,
-        layer: nn.RNNBase,
-        precision: torch.dtype,
-        data: Tensor,
-        state: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        record: bool = False,
-    ) -> Tuple[List[Tensor], List[Tape]]:
+    def forward(self, inputs: Pass, record: bool = False) -> Tuple[List[Tensor], List[Tape]]:
         """Run all lanes.
 
         RETURNS: The output and the final state, and what was recorded for `backward`.
         """
         # Cells that belong to no token are written to one row more.
-        output = data.new_empty(self.total + 1, self.directions * layer.hidden_size)
-        tasks = [
-            partial(lane.forward, layer, precision, data, state, weights, output, record)
-            for lane in self.lanes
-        ]
-        tapes = run_side_by_side(tasks)
+        width = self.directions * inputs.layer.hidden_size
+        output = inputs.data.new_empty(self.total + 1, width)
+        tapes = run_side_by_side(
+            [partial(lane.forward, inputs, output, record) for lane in self.lanes]
+        )
         found = [output[: self.total]]
         if self.return_state:
             finals = zip(*(tape.final for tape in tapes))
@@ -108,13 +109,14 @@ class SegmentLayout(Layout):
         return joined
 
     def backward(
-        self, tapes: List[Tape], data: Tensor, grads: Sequence[Tensor]
+        self, tapes: List[Tape], like: Tensor, grads: Sequence[Tensor]
     ) -> Tuple[Tensor, List[Tensor], List[Tensor]]:
         """RETURNS: The gradients of the data, of the state and of the weights.
 
-        grads: Of the output, and of the final state if there is one.
+        like: A tensor of the data's width and type. grads: Of the output, and of the final
+        state if there is one.
         """
-        d_data = [data.new_empty(self.total + 1, data.shape[1]) for _ in range(self.directions)]
+        d_data = [like.new_empty(self.total + 1, like.shape[1]) for _ in range(self.directions)]
         tasks = [
             partial(lane.backward, tape, grads, d_data[lane.direction])
             for lane, tape in zip(self.lanes, tapes)
@@ -175,17 +177,9 @@ class Lane:
         count = len(weights) // self.layout.directions
         return list(weights[self.direction * count : (self.direction + 1) * count])
 
-    def forward(
-        self,
-        layer: nn.RNNBase,
-        precision: torch.dtype,
-        data: Tensor,
-        state: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        output: Tensor,
-        record: bool,
-    ) -> Tape:
+    def forward(self, inputs: Pass, output: Tensor, record: bool) -> Tape:
         """Write the lane's part of the output."""
+        layer, precision, data, state, weights = inputs
         leaf = partial(_leaf, record=record)
         with torch.set_grad_enabled(record):
             own = [leaf(weight) for weight in self.weights_of(weights)]
@@ -241,17 +235,16 @@ class _Lanes(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, layout, layer, precision, data, count, *rest):
-        found, ctx.tapes = layout.forward(
-            layer, precision, data, rest[:count], rest[count:], record=True
-        )
-        ctx.layout, ctx.data = layout, data.detach()
+        inputs = Pass(layer, precision, data, rest[:count], rest[count:])
+        found, ctx.tapes = layout.forward(inputs, record=True)
+        ctx.layout, ctx.like = layout, data.new_empty(0, data.shape[1])
         return tuple(found)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads):
         with one_thread():
-            data, state, weights = ctx.layout.backward(ctx.tapes, ctx.data, grads)
+            data, state, weights = ctx.layout.backward(ctx.tapes, ctx.like, grads)
         return (None, None, None, data, None, *state, *weights)
 
 

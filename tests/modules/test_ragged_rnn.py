@@ -113,6 +113,23 @@ def test_gradients_match_finite_differences(cell, nonlinearity, bidirectional, p
     assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
 
 
+def test_gradients_can_be_asked_for_again_and_reach_the_state():
+    rnn = make(num_layers=2, bidirectional=True)
+    data, lengths = rows_of(LENGTHS)
+    state = tuple(part.requires_grad_() for part in state_for(rnn, len(lengths)))
+    inputs = [data.requires_grad_(), *state]
+    results = []
+    for packed in (False, True):
+        rnn.packed = packed
+        output, final = rnn(data, lengths, state, return_state=True)
+        total = output.sum() + (final[0] * final[1]).sum()
+        first = torch.autograd.grad(total, inputs, retain_graph=True)
+        results.append(torch.autograd.grad(total, inputs))
+        assert all(torch.equal(a, b) for a, b in zip(first, results[-1]))
+    for found, expected in zip(*results):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
 def test_reading_in_two_parts_equals_reading_at_once(cell):
     rnn = make(cell, num_layers=2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spacy_rnn.modules.ragged_rnn import RaggedRNN
-from spacy_rnn.modules.threads import run_side_by_side
+from spacy_rnn.modules.threads import available_threads, one_thread, run_side_by_side
 
 
 @pytest.fixture(params=[1, 2, 5, 8])
@@ -46,6 +46,22 @@ def test_errors_come_through(threads):
 
     with pytest.raises(KeyError, match="lost"):
         run_side_by_side([fail, lambda: 1])
+
+
+def test_one_thread_leaves_the_others_to_tasks(threads):
+    with one_thread():
+        assert torch.get_num_threads() == 1
+        with one_thread():
+            shares = run_side_by_side([torch.get_num_threads] * 2)
+        assert torch.get_num_threads() == 1 and available_threads() == threads
+    assert shares == [max(1, threads // 2)] * 2
+    assert torch.get_num_threads() == threads == available_threads()
+
+
+def test_threads_come_back_after_an_error(threads):
+    with pytest.raises(KeyError), one_thread():
+        raise KeyError
+    assert torch.get_num_threads() == threads
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])

@@ -1,7 +1,7 @@
 """Rows in dense rectangles along the time axis, for torch's kernels on the CPU."""
 
 from functools import cached_property, partial
-from typing import List, NamedTuple, Sequence, Tuple
+from typing import Callable, List, NamedTuple, Sequence, Tuple, TypeVar
 
 import numpy
 import torch
@@ -13,7 +13,11 @@ from .segments import Segment, costs_of, exact_segments, plan_segments
 from .threads import available_threads, one_thread, run_side_by_side
 
 Tensors = Tuple[Tensor, ...]
+Result = TypeVar("Result")
 
+# Tokens x hidden size below which lanes run one after the other: handing them to threads
+# takes longer than they do.
+MIN_SIZE = 25_000
 # A lane has at least so many rows, where a direction's rows are shared out among
 # threads: fewer, and each thread would read all weights for little work.
 MIN_ROWS = 8
@@ -66,7 +70,8 @@ class SegmentLayout(Layout):
     def __init__(self, lengths: numpy.ndarray, return_state: bool, layer: nn.RNNBase):
         super().__init__(lengths, return_state, torch.device("cpu"))
         directions = 2 if layer.bidirectional else 1
-        wanted = available_threads() // directions
+        self.small = self.total * layer.hidden_size < MIN_SIZE
+        wanted = 1 if self.small else available_threads() // directions
         self.groups = max(1, min(wanted, self.alive // MIN_ROWS))
         self.directions = directions
         self.lanes = [
@@ -92,7 +97,7 @@ class SegmentLayout(Layout):
         # Cells that belong to no token are written to one row more.
         width = self.directions * inputs.layer.hidden_size
         output = inputs.data.new_empty(self.total + 1, width)
-        tapes = run_side_by_side(
+        tapes = self._run_lanes(
             [partial(lane.forward, inputs, output, record) for lane in self.lanes]
         )
         found = [output[: self.total]]
@@ -100,6 +105,9 @@ class SegmentLayout(Layout):
             finals = zip(*(tape.final for tape in tapes))
             found += [self._join(list(parts)) for parts in finals]
         return found, tapes
+
+    def _run_lanes(self, tasks: Sequence[Callable[[], Result]]) -> List[Result]:
+        return [task() for task in tasks] if self.small else run_side_by_side(tasks)
 
     def _join(self, parts: List[Tensor]) -> Tensor:
         """A state of all rows out of those of the lanes."""
@@ -121,7 +129,7 @@ class SegmentLayout(Layout):
             partial(lane.backward, tape, grads, d_data[lane.direction])
             for lane, tape in zip(self.lanes, tapes)
         ]
-        found = run_side_by_side(tasks)
+        found = self._run_lanes(tasks)
         state = [self._join(list(parts)) for parts in zip(*(d_state for d_state, _ in found))]
         weights: List[Tensor] = []
         for first in range(0, len(found), self.groups):

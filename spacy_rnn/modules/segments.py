@@ -1,7 +1,8 @@
 """Cutting the time axis of rows of different lengths into dense rectangles."""
 
 import math
-from typing import List, NamedTuple, Sequence, Tuple, Union
+from bisect import bisect_left
+from typing import List, NamedTuple, Sequence, Union
 
 import numpy
 
@@ -79,8 +80,7 @@ def plan_segments(lengths: Lengths, costs: Costs) -> List[Segment]:
         return []
     times = _times(int(lengths[0]))
     rows = round_rows(_alive(lengths, times[:-1]))
-    cuts = _cheapest(times.tolist(), rows.tolist(), costs)
-    return _segments(times[cuts], rows[cuts[:-1]])
+    return _cheapest(times.tolist(), rows.tolist(), costs)
 
 
 def _segments(cuts: numpy.ndarray, rows: numpy.ndarray) -> List[Segment]:
@@ -105,26 +105,30 @@ def _times(longest: int) -> numpy.ndarray:
     return numpy.asarray([*times, first])
 
 
-def _cheapest(times: List[int], rows: List[int], costs: Costs) -> List[int]:
-    """The cheapest path from the first time to the last, by dynamic programming.
+def _cheapest(times: List[int], rows: List[int], costs: Costs) -> List[Segment]:
+    """The cheapest segments from the first time to the last, by dynamic programming.
 
     times: When segments may begin and end. rows: Alive from each of them but the last on.
-    RETURNS: Indices of the times where segments begin, and of the last time.
     """
     index = {time: i for i, time in enumerate(times)}
-    best, before = [0.0], [0]
+    best = [0.0]
+    segments = [Segment(0, 0, 0)]
     for time in times[1:]:
-        found: List[Tuple[float, int]] = []
-        for steps in STEPS:
-            i = index.get(time - steps)
-            if i is not None and (not found or steps * rows[i] <= costs.max_area):
-                found.append((best[i] + costs.call + steps * (costs.step + rows[i]), i))
-        cost, i = min(found)
+        ways = [(index[time - steps], steps) for steps in STEPS if time - steps in index]
+        if time == times[-1]:
+            # The last segment may end later.
+            rest = [(i, time - start) for i, start in enumerate(times[:-1])]
+            ways += [(i, STEPS[bisect_left(STEPS, n)]) for i, n in rest if n <= STEPS[-1]]
+        allowed = [way for way in ways if way[1] * rows[way[0]] <= costs.max_area] or ways[:1]
+        cost, i, steps = min(
+            (best[i] + costs.call + steps * (costs.step + rows[i]), i, steps)
+            for i, steps in allowed
+        )
         best.append(cost)
-        before.append(i)
-    path = [len(times) - 1]
-    while path[-1] > 0:
-        path.append(before[path[-1]])
+        segments.append(Segment(times[i], steps, rows[i]))
+    path = [segments[-1]]
+    while path[-1].start > 0:
+        path.append(segments[index[path[-1].start]])
     return path[::-1]
 
 

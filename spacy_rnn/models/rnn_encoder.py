@@ -37,7 +37,7 @@ def build_rnn_encoder_v1(
     dropout: Share of features dropped between layers, the same ones at each token of
         a text. null follows the dropout that `[training]` sets.
     nonlinearity: "tanh" or "relu", for cell "rnn" only.
-    precision: "float32", or "bfloat16": about twice as fast on a CPU or GPU that has
+    precision: "float32", or "bfloat16": 1.2 to 2 times as fast on a CPU or GPU that has
         it, at scores that move in the third decimal. Weights stay float32.
     max_grad_norm: Scale the gradients of the layer so that their joint norm is at
         most this. spaCy sums the loss over a batch: multiply by the batch's size a

@@ -20,10 +20,10 @@ class RowUpdates:
     def __init__(self) -> None:
         self._optimizer: Any = None
         self._key: Any = None
-        # For each row the step that its average has come to; and for each step the sum of
-        # the logarithms of all decays of averages up to it.
+        # The logarithm of all decays of averages so far, multiplied; and for each row what
+        # it was at the step that the row's average has come to.
+        self._decay = 0.0
         self._seen: Any = None
-        self._decays: List[float] = [0.0]
 
     def step(self, optimizer: Optimizer, key: Tuple, weights: Any, rows: Any, grads: Any) -> None:
         """Change some rows.
@@ -51,15 +51,13 @@ class RowUpdates:
 
     def _begin(self, optimizer: Optimizer, key: Tuple, rows: int) -> None:
         self._optimizer, self._key = optimizer, key
-        self._decays = [0.0]
-        for step in range(optimizer.nr_update[key]):
-            self._decays.append(self._decays[-1] + _log_decay(step + 1))
-        self._seen = numpy.full(rows, len(self._decays) - 1)
+        self._decay = sum(_log_decay(step + 1) for step in range(optimizer.nr_update[key]))
+        self._seen = numpy.full(rows, self._decay, dtype="float64")
 
     def _count(self, optimizer: Optimizer, key: Tuple, rows: Any) -> None:
         optimizer.nr_update[key] += 1
-        self._decays.append(self._decays[-1] + _log_decay(optimizer.nr_update[key]))
-        self._seen[_to_numpy(rows)] = optimizer.nr_update[key]
+        self._decay += _log_decay(optimizer.nr_update[key])
+        self._seen[_to_numpy(rows)] = self._decay
 
     def _tables(self, optimizer: Optimizer, key: Tuple, weights: Any) -> List[Any]:
         """The optimizer's moments and averages, as far as it keeps any."""
@@ -80,12 +78,11 @@ class RowUpdates:
         if averages is None or self._key not in averages:
             return
         rows = numpy.arange(len(weights)) if rows is None else rows
-        seen = self._seen[_to_numpy(rows)]
-        missed = numpy.exp(self._decays[-1] - numpy.asarray(self._decays)[seen])
+        missed = numpy.exp(self._decay - self._seen[_to_numpy(rows)])
         average = averages[self._key].reshape(weights.shape)
         factor = _module_of(weights).asarray(missed[:, None], dtype="float32")
         average[rows] = weights[rows] + factor * (average[rows] - weights[rows])
-        self._seen[_to_numpy(rows)] = len(self._decays) - 1
+        self._seen[_to_numpy(rows)] = self._decay
 
 
 def _log_decay(step: int) -> float:

@@ -9,6 +9,8 @@ import srsly
 from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
 
+from .key_index import KeyIndex
+
 # Unicode's general categories. Each has a row for the characters that have none of their
 # own, so that an unseen emoji is a symbol and an unseen Cyrillic capital a capital.
 CATEGORIES = (
@@ -26,10 +28,7 @@ class CharTable:
 
     def __init__(self, chars: Sequence[str] = ()):
         self.chars = list(chars)
-        codes = numpy.asarray([ord(char) for char in self.chars], dtype="uint32")
-        order = numpy.argsort(codes)
-        self._codes = codes[order]
-        self._rows = order + len(CATEGORIES)
+        self._index = KeyIndex([ord(char) for char in self.chars])
 
     def __len__(self) -> int:
         return len(CATEGORIES) + len(self.chars)
@@ -48,13 +47,9 @@ class CharTable:
         return self._find(codes), lengths
 
     def _find(self, codes: numpy.ndarray) -> numpy.ndarray:
-        places = numpy.searchsorted(self._codes, codes)
-        known = numpy.zeros(len(codes), dtype="bool")
-        rows = numpy.empty(len(codes), dtype="int64")
-        if len(self._codes):
-            places[places == len(self._codes)] = 0
-            known = self._codes[places] == codes
-            rows[known] = self._rows[places[known]]
+        places = self._index.find(codes)
+        known = places >= 0
+        rows = places + len(CATEGORIES)
         unknown, index = numpy.unique(codes[~known], return_inverse=True)
         categories = [CATEGORIES.index(unicodedata.category(chr(code))) for code in unknown]
         rows[~known] = numpy.asarray(categories, dtype="int64")[index]

@@ -17,6 +17,7 @@ from thinc.model import deserialize_attr, serialize_attr
 from ..errors import Errors
 from ..types import Docs, TokenRows
 from .convert import follow_dropout_rate, keys_of, lengths_of, torch_to_rows
+from .key_index import KeyIndex
 from .shim import RNNShim, shim_of
 
 ATTRS = ("NORM", "LOWER", "ORTH")
@@ -37,9 +38,7 @@ class WordTable:
     def __init__(self, words: Sequence[str] = (), vectors: Optional[Any] = None):
         self.words = list(words)
         self.vectors = vectors
-        keys = numpy.asarray([get_string_id(word) for word in self.words], dtype="uint64")
-        self._rows = numpy.argsort(keys) + 1
-        self._keys = keys[self._rows - 1]
+        self._index = KeyIndex([get_string_id(word) for word in self.words])
 
     def __len__(self) -> int:
         return len(self.words)
@@ -50,11 +49,7 @@ class WordTable:
         keys: The words' hashes in spaCy's string store, of shape (tokens,).
         RETURNS: Rows of shape (tokens,), 0 where a word is not in the table.
         """
-        if not len(self):
-            return numpy.zeros(len(keys), dtype="int64")
-        places = numpy.searchsorted(self._keys, keys)
-        places[places == len(self)] = 0
-        return numpy.where(self._keys[places] == keys, self._rows[places], 0)
+        return self._index.find(keys) + 1
 
 
 @serialize_attr.register(WordTable)

@@ -1,7 +1,7 @@
 """Single time steps of a `RaggedRNN`: for text that is still arriving."""
 
 from contextlib import nullcontext
-from typing import Any, Dict, List, Optional, Tuple, cast
+from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
 
 import numpy
 import torch
@@ -33,17 +33,13 @@ def step(rnn: RaggedRNN, data: Tensor, state: Optional[State] = None) -> Tuple[T
     RETURNS: Output of shape (rows, hidden_size), and the state after the token.
     RAISES: ValueError if the net reads in two directions, or the state does not fit.
     """
-    if rnn.bidirectional:
-        raise ValueError(Errors.R005)
-    outputs: List[Tuple[Tensor, ...]] = []
-    half = rnn.precision == "bfloat16"
-    with torch.autocast(data.device.type, torch.bfloat16) if half else nullcontext():
-        for i, layer in enumerate(cast(List[nn.RNNBase], rnn.layers)):
+    after: List[Tuple[Tensor, ...]] = []
+    with _precision(rnn, data):
+        for i, layer in enumerate(_layers(rnn)):
             before = tuple(part[0] for part in rnn.layer_state(state, i, len(data), data))
-            outputs.append(_step(layer, outputs[-1][0] if i else data, before))
-    joined = tuple(torch.stack(parts).to(data.dtype) for parts in zip(*outputs))
-    output = joined[0][-1]
-    return output, (joined[0], joined[1]) if len(joined) == 2 else joined[0]
+            after.append(_step(layer, after[-1][0] if i else data, before))
+    joined = [tuple(part.to(data.dtype) for part in parts) for parts in after]
+    return joined[-1][0], _joined(joined)
 
 
 def _step(layer: nn.RNNBase, data: Tensor, before: Tuple[Tensor, ...]) -> Tuple[Tensor, ...]:
@@ -56,62 +52,96 @@ def _step(layer: nn.RNNBase, data: Tensor, before: Tuple[Tensor, ...]) -> Tuple[
 
 def _fused_step(layer: nn.RNNBase, data: Tensor, before: Tuple[Tensor, ...]) -> Tuple[Tensor, ...]:
     rows = len(data)
-    more = (0, 0, 0, int(round_rows(numpy.asarray(rows))) - rows)
-    block, *state = (nn.functional.pad(part, more).unsqueeze(0) for part in (data, *before))
+    missing = int(round_rows(numpy.asarray(rows))) - rows
+    parts = (data, *before)
+    if missing:
+        parts = tuple(nn.functional.pad(part, (0, 0, 0, missing)) for part in parts)
+    block, *state = (part.unsqueeze(0) for part in parts)
     _, after = run_kernel(layer, block, tuple(state), [*layer.all_weights[0]])
     return tuple(part[0, :rows] for part in after)
 
 
+@torch.no_grad()
 def read(
-    rnn: RaggedRNN, data: Tensor, lengths: Tensor, state: Optional[State] = None
+    rnn: RaggedRNN, data: Tensor, lengths: numpy.ndarray, state: Optional[State] = None
 ) -> Tuple[Tensor, State]:
     """Read a few more tokens of each row, step by step: what `RaggedRNN.forward` computes,
-    faster than that where most rows have one token.
+    faster than that where most rows have one token. Without gradients.
 
     rnn, state, RAISES: As for `step`.
     data: The rows' tokens, one row after the other, of shape (tokens, input_size).
-    lengths: Number of tokens of each row, at least 1, of shape (rows,), on the CPU.
+    lengths: Number of tokens of each row, at least 1, of shape (rows,).
     RETURNS: Output of shape (tokens, hidden_size), and the state after the rows.
     """
     if len(data) == len(lengths):
         return step(rnn, data, state)
-    sizes, order, places = _rounds(lengths.numpy())
-    rounds = data.index_select(0, places.to(data.device)).split(sizes)
-    order = order.to(data.device)
-    whole = tuple(part.index_select(1, order) for part in _parts(state))
-    outputs = []
-    for part in rounds:
-        output, after = step(rnn, part, _state(tuple(old[:, : len(part)] for old in whole)))
-        outputs.append(output)
-        # The first round has all rows.
-        whole = whole or tuple(new.clone() for new in _parts(after))
-        for old, new in zip(whole, _parts(after)):
-            old[:, : len(part)] = new
-    undo = torch.argsort(order)
-    final = _state(tuple(part.index_select(1, undo) for part in whole))
-    found = torch.cat(outputs).index_select(0, torch.argsort(places).to(data.device))
-    return found, cast(State, final)
+    rounds = _rounds(lengths, data.device)
+    finals = []
+    for i, layer in enumerate(_layers(rnn)):
+        before = tuple(part[0] for part in rnn.layer_state(state, i, len(lengths), data))
+        with _precision(rnn, data):
+            data, after = _read_layer(layer, data, rounds, before)
+        finals.append(after)
+    return data, _joined(finals)
 
 
-def _rounds(lengths: numpy.ndarray) -> Tuple[List[int], Tensor, Tensor]:
-    """Each row's first token, then each row's second, and so on, longest row first.
+class Rounds(NamedTuple):
+    """Each row's first token, then each row's second, and so on.
 
-    RETURNS: Number of rows of each round, the order of the rows, and the order of all tokens.
+    first: The first token of each row.
+    more: All others, the second ones first.
+    sizes: How many there are of the second, of the third, and so on.
+    rows: The rows that have more than one, longest first.
     """
-    order = numpy.argsort(-lengths, kind="stable")
-    starts = (lengths.cumsum() - lengths)[order]
-    sizes = [int((lengths > time).sum()) for time in range(int(lengths.max()))]
-    places = numpy.concatenate([starts[:size] + time for time, size in enumerate(sizes)])
-    return sizes, torch.from_numpy(order), torch.from_numpy(places)
+
+    first: Tensor
+    more: Tensor
+    sizes: List[int]
+    rows: Tensor
 
 
-def _parts(state: Optional[State]) -> Tuple[Tensor, ...]:
-    if state is None:
-        return ()
-    return state if isinstance(state, tuple) else (state,)
+def _rounds(lengths: numpy.ndarray, device: torch.device) -> Rounds:
+    starts = lengths.cumsum() - lengths
+    rows = (lengths > 1).nonzero()[0]
+    rows = rows[numpy.argsort(-lengths[rows], kind="stable")]
+    times = range(1, int(lengths.max()))
+    sizes = [int((lengths[rows] > time).sum()) for time in times]
+    more = numpy.concatenate([starts[rows[:size]] + time for time, size in zip(times, sizes)])
+    first, others, going = (torch.from_numpy(part).to(device) for part in (starts, more, rows))
+    return Rounds(first, others, sizes, going)
 
 
-def _state(parts: Tuple[Tensor, ...]) -> Optional[State]:
-    if not parts:
-        return None
+def _read_layer(
+    layer: nn.RNNBase, data: Tensor, rounds: Rounds, state: Tuple[Tensor, ...]
+) -> Tuple[Tensor, Tuple[Tensor, ...]]:
+    output = data.new_empty(len(data), layer.hidden_size)
+    found = _step(layer, data.index_select(0, rounds.first), state)
+    whole = tuple(part.to(data.dtype) for part in found)
+    output[rounds.first] = whole[0]
+    going = tuple(part.index_select(0, rounds.rows) for part in whole)
+    for tokens in rounds.more.split(rounds.sizes):
+        before = tuple(part[: len(tokens)] for part in going)
+        after = _step(layer, data.index_select(0, tokens), before)
+        output[tokens] = after[0].to(data.dtype)
+        for old, new in zip(before, after):
+            old.copy_(new)
+    for part, new in zip(whole, going):
+        part[rounds.rows] = new
+    return output, whole
+
+
+def _layers(rnn: RaggedRNN) -> List[nn.RNNBase]:
+    if rnn.bidirectional:
+        raise ValueError(Errors.R005)
+    return cast(List[nn.RNNBase], rnn.layers)
+
+
+def _precision(rnn: RaggedRNN, data: Tensor) -> ContextManager:
+    half = rnn.precision == "bfloat16"
+    return torch.autocast(data.device.type, torch.bfloat16) if half else nullcontext()
+
+
+def _joined(layers: Sequence[Tuple[Tensor, ...]]) -> State:
+    """The state of all layers out of that of each."""
+    parts = tuple(torch.stack(parts) for parts in zip(*layers))
     return (parts[0], parts[1]) if len(parts) == 2 else parts[0]

@@ -95,12 +95,12 @@ def _run(
     module, device = shim.module, shim.device
     parts = [torch.from_numpy(part).to(device) for part in before]
     state = (parts[0], parts[1]) if len(parts) == 2 else parts[0]
-    data, counts = torch.from_numpy(rows).to(device), torch.from_numpy(lengths)
+    data = torch.from_numpy(rows).to(device)
     with torch.no_grad():
         if lengths.max() <= FEW:
-            output, found = read(module, data, counts, state)
+            output, found = read(module, data, lengths, state)
         else:
-            output, found = module(data, counts, state, return_state=True)
+            output, found = module(data, torch.from_numpy(lengths), state, return_state=True)
     for part, new in zip(after, found if isinstance(found, tuple) else (found,)):
         part[:] = new.cpu().numpy()
     return output.cpu().numpy()

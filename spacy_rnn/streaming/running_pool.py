@@ -1,9 +1,13 @@
 """Poolings of a text's tokens that go on as tokens arrive."""
 
-from typing import Any, List
+from typing import Any, Iterator, List, Tuple
 
 import numpy
-from thinc.api import Model
+from thinc.api import Model, NumpyOps
+
+# The poolings that keep sums over tokens; the others keep one token's numbers each.
+SUMS = ("mean", "attention")
+CPU = NumpyOps()
 
 
 class RunningPool:
@@ -17,38 +21,46 @@ class RunningPool:
         self.kinds: List[str] = pool.attrs["pooling"]
         self.width = width
         self.attention = next((n for n in pool.walk() if n.has_ref("key_transform")), None)
-        # Attention keeps its sum of weights beside.
-        sizes = {"last": width, "mean": width, "max": width, "attention": width + 1}
-        self.sizes = [sizes[kind] for kind in self.kinds]
 
-    def initial(self) -> numpy.ndarray:
-        """The state before the first token: the number of tokens, and what each pooling
-        keeps. Double precision, since sums over long texts are among it."""
-        return numpy.zeros(1 + sum(self.sizes))
+    def initial(self) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The state before the first token: the number of tokens and the sums over them, in
+        double precision since texts may be long; and rows that are last or highest."""
+        sums = numpy.zeros(1 + sum(self._size(kind) for kind in self.kinds if kind in SUMS))
+        # Below every token.
+        rows = [numpy.full(self.width, -numpy.inf) for kind in self.kinds if kind not in SUMS]
+        return sums, numpy.concatenate([*rows, []]).astype("float32")
+
+    def _size(self, kind: str) -> int:
+        # Attention keeps its sum of weights beside.
+        return self.width + 1 if kind == "attention" else self.width
+
+    def _parts(self, sums: numpy.ndarray, rows: numpy.ndarray) -> Iterator[Tuple[str, Any]]:
+        """The part of the states that each pooling keeps."""
+        place = {True: 1, False: 0}
+        for kind in self.kinds:
+            start, end = place[kind in SUMS], place[kind in SUMS] + self._size(kind)
+            yield kind, (sums if kind in SUMS else rows)[:, start:end]
+            place[kind in SUMS] = end
 
     def add(
-        self, rows: numpy.ndarray, lengths: numpy.ndarray, states: numpy.ndarray
-    ) -> numpy.ndarray:
-        """RETURNS: States after more tokens.
+        self, data: numpy.ndarray, lengths: numpy.ndarray, sums: numpy.ndarray, rows: numpy.ndarray
+    ) -> None:
+        """Go on with more tokens, and write the states after them over those before.
 
-        rows: The tokens of all texts, of shape (tokens, width). lengths: Of each text, at
-        least 1. states: Before, of shape (texts, size of a state).
+        data: The tokens of all texts, of shape (tokens, width). lengths: Of each text, at
+        least 1. sums, rows: The states, of shapes (texts, size of either).
         """
-        seen = states[:, :1] > 0
-        after, place = [states[:, :1] + lengths[:, None]], 1
-        for kind, size in zip(self.kinds, self.sizes):
-            before = states[:, place : place + size]
-            place += size
+        sums[:, 0] += lengths
+        counts: Any = lengths.astype("int32")
+        for kind, part in self._parts(sums, rows):
             if kind == "last":
-                after.append(rows[lengths.cumsum() - 1])
+                part[:] = data[lengths.cumsum() - 1]
             elif kind == "mean":
-                after.append(before + _reduce(numpy.add, rows.astype("float64"), lengths))
+                part += CPU.reduce_sum(data.astype("float64"), counts)
             elif kind == "max":
-                highest = _reduce(numpy.maximum, rows, lengths)
-                after.append(numpy.where(seen, numpy.maximum(before, highest), highest))
+                numpy.maximum(part, CPU.reduce_max(data, counts)[0], out=part)
             else:
-                after.append(before + _reduce(numpy.add, self._weighted(rows), lengths))
-        return numpy.concatenate(after, axis=1)
+                part += CPU.reduce_sum(self._weighted(data), counts)
 
     def _weighted(self, rows: numpy.ndarray) -> numpy.ndarray:
         """Each token's weight, and beside it its row times that: a softmax over tokens
@@ -60,21 +72,17 @@ class RunningPool:
         weights = numpy.exp(layer.ops.to_numpy(logits).astype("float64").clip(-20.0, 20.0))
         return numpy.concatenate((weights, weights * rows), axis=1)
 
-    def pooled(self, states: numpy.ndarray) -> numpy.ndarray:
+    def pooled(self, sums: numpy.ndarray, rows: numpy.ndarray) -> numpy.ndarray:
         """The poolings side by side, as the layer returns them, of shape (texts, width of
-        all). Texts without tokens have zeros."""
-        count = numpy.maximum(states[:, :1], 1.0)
-        found, place = [], 1
-        for kind, size in zip(self.kinds, self.sizes):
-            part = states[:, place : place + size]
-            place += size
+        all). sums, rows: The states of texts that have a token."""
+        found = []
+        for kind, part in self._parts(sums, rows):
             if kind == "mean":
-                part = part / count
+                part = part / sums[:, :1]
             elif kind == "attention":
-                # Zero over something is zero, where there is no token yet.
-                part = part[:, 1:] / numpy.maximum(part[:, :1], 1e-300)
-            found.append(part)
-        return numpy.concatenate(found, axis=1).astype("float32")
+                part = part[:, 1:] / part[:, :1]
+            found.append(part.astype("float32"))
+        return numpy.concatenate(found, axis=1)
 
     def after_each(self, rows: numpy.ndarray) -> numpy.ndarray:
         """What is pooled after each token of one text, of shape (tokens, width of all)."""
@@ -91,14 +99,3 @@ class RunningPool:
                 sums = self._weighted(rows).cumsum(axis=0)
                 found.append(sums[:, 1:] / sums[:, :1])
         return numpy.concatenate(found, axis=1).astype("float32")
-
-
-def _reduce(ufunc: Any, rows: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
-    """Reduce the tokens of each text, of which most have one."""
-    if len(rows) == len(lengths):
-        return rows
-    found = rows[lengths.cumsum() - lengths]
-    more = lengths > 1
-    counts = lengths[more]
-    found[more] = ufunc.reduceat(rows[numpy.repeat(more, lengths)], counts.cumsum() - counts)
-    return found

@@ -2,7 +2,7 @@
 
 import weakref
 from abc import ABC, abstractmethod
-from typing import Any, List, Sequence, Tuple, Union
+from typing import Any, List, Sequence, Tuple, Union, cast
 
 import numpy
 import srsly
@@ -29,7 +29,6 @@ class Stream:
         self.buffer = TextBuffer(streams.spaced_rules)
         self.row = streams.states.open()
         weakref.finalize(self, streams.states.close, self.row)
-        self.begun = False
         self.closed = False
 
     def push(self, piece: Piece) -> Any:
@@ -54,7 +53,6 @@ class Stream:
                 "fingerprint": self.streams.fingerprint,
                 "buffer": self.buffer.get_state(),
                 "state": arrays,
-                "begun": self.begun,
                 "closed": self.closed,
             }
         )
@@ -72,13 +70,13 @@ class Stream:
             shapes = [part.shape for part in found] == [part.shape for part in initial]
             buffer = TextBuffer(self.streams.spaced_rules)
             buffer.set_state(msg["buffer"])
-            begun, closed = bool(msg["begun"]), bool(msg["closed"])
+            closed = bool(msg["closed"])
         except Exception as error:
             problem = f"corrupt: {type(error).__name__}: {error}"
             raise ValueError(Errors.R705.format(problem=problem)) from error
         if not (same and shapes):
             raise ValueError(Errors.R705.format(problem="of another pipeline"))
-        self.buffer, self.begun, self.closed = buffer, begun, closed
+        self.buffer, self.closed = buffer, closed
         self.streams.states.set(numpy.asarray([self.row]), [part[None] for part in found])
         return self
 
@@ -108,24 +106,24 @@ class Streams(ABC):
 
     @abstractmethod
     def advance(
-        self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
-    ) -> List[numpy.ndarray]:
-        """Read new tokens.
+        self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> Tuple[List[numpy.ndarray], List[Any]]:
+        """Read new tokens of some streams.
 
-        streams: Those that have any. doc: The tokens, one stream after the other.
-        lengths: Of each stream, at least 1. states: Parts of their states, one row each.
-        RETURNS: The states after.
+        doc: The tokens, one stream after the other. lengths: Of each stream, at least 1.
+        states: Parts of their states, one row each, which may be written over.
+        RETURNS: The states after, and for each stream what its push returns.
         """
 
     @abstractmethod
-    def result(self, stream: Any) -> Any:
-        """What a push into a stream returns."""
+    def unchanged(self, stream: Any) -> Any:
+        """What a push returns that has completed no word."""
 
     def push(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[Any]:
         """Add one piece to each of some streams, and read all together in one step.
 
         streams: Different streams, made by `open`. pieces: One for each, may be empty.
-        RETURNS: For each stream what `result` says.
+        RETURNS: For each stream its categories so far, or the words that it has completed.
         RAISES: ValueError for a closed stream, one given twice, or another number of pieces.
         """
         if len(pieces) != len(streams) or len(set(map(id, streams))) != len(streams):
@@ -136,9 +134,11 @@ class Streams(ABC):
         texts = self._decode(streams, pieces)
         return self._read(streams, [s.buffer.push(text) for s, text in zip(streams, texts)])
 
-    def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[str]:
+    def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> Sequence[str]:
         """All pieces as text, or none of them read."""
-        before = [stream.buffer.get_state() for stream in streams] if _has_bytes(pieces) else []
+        if set(map(type, pieces)) <= {str}:
+            return cast(Sequence[str], pieces)
+        before = [stream.buffer.get_state() for stream in streams]
         try:
             return [stream.buffer.decode(piece) for stream, piece in zip(streams, pieces)]
         except UnicodeDecodeError:
@@ -156,14 +156,16 @@ class Streams(ABC):
         return found
 
     def _read(self, streams: Sequence[Stream], texts: List[str]) -> List[Any]:
-        active = [stream for stream, text in zip(streams, texts) if text]
-        if active:
-            doc, lengths = self._tokenize([text for text in texts if text])
-            rows = numpy.asarray([stream.row for stream in active])
-            self.states.set(rows, self.advance(active, doc, lengths, self.states.get(rows)))
-            for stream in active:
-                stream.begun = True
-        return [self.result(stream) for stream in streams]
+        rows = [stream.row for stream, text in zip(streams, texts) if text]
+        found = iter(self._advance(numpy.asarray(rows), [text for text in texts if text]))
+        return [next(found) if text else self.unchanged(s) for s, text in zip(streams, texts)]
+
+    def _advance(self, rows: numpy.ndarray, texts: List[str]) -> List[Any]:
+        if not texts:
+            return []
+        states, results = self.advance(*self._tokenize(texts), self.states.get(rows))
+        self.states.set(rows, states)
+        return results
 
     def _tokenize(self, texts: List[str]) -> Tuple[Doc, numpy.ndarray]:
         """The tokens of all texts, and the number of those of each. Since each text begins
@@ -178,10 +180,6 @@ class Streams(ABC):
         docs = [self.tokenizer(text) for text in texts]
         lengths = numpy.asarray([len(doc) for doc in docs])
         return docs[0] if len(docs) == 1 else _join(docs), lengths
-
-
-def _has_bytes(pieces: Sequence[Piece]) -> bool:
-    return any(isinstance(piece, bytes) for piece in pieces)
 
 
 def _join(docs: List[Doc]) -> Doc:

@@ -1,6 +1,6 @@
 """Tags of words while they arrive."""
 
-from typing import Any, List, NamedTuple
+from typing import Any, List, NamedTuple, Tuple
 
 import numpy
 from spacy.attrs import IS_SPACE
@@ -23,10 +23,6 @@ class TaggedWord(NamedTuple):
 
 class TaggerStream(Stream):
     """A text that is arriving. Each push returns the tokens that it has completed."""
-
-    def __init__(self, streams: "TaggerStreams"):
-        super().__init__(streams)
-        self.completed: List[TaggedWord] = []
 
 
 class TaggerStreams(Streams):
@@ -53,8 +49,8 @@ class TaggerStreams(Streams):
         return TaggerStream(self)
 
     def advance(
-        self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
-    ) -> List[numpy.ndarray]:
+        self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> Tuple[List[numpy.ndarray], List[List[TaggedWord]]]:
         """Read new tokens and tag them."""
         visible = doc.to_array(IS_SPACE) == 0
         ends = lengths.cumsum()
@@ -70,11 +66,9 @@ class TaggerStreams(Streams):
             tags[visible] = numpy.asarray(self.labels, dtype=object)[best]
             state = after
         words = [TaggedWord(t.text, t.whitespace_, tag) for t, tag in zip(doc, tags)]
-        for stream, end, length in zip(streams, ends.tolist(), lengths.tolist()):
-            stream.completed = words[end - length : end]
-        return [state]
+        parts = zip(ends.tolist(), lengths.tolist())
+        return [state], [words[end - length : end] for end, length in parts]
 
-    def result(self, stream: TaggerStream) -> List[TaggedWord]:
-        """The words that became complete."""
-        found, stream.completed = stream.completed, []
-        return found
+    def unchanged(self, stream: TaggerStream) -> List[TaggedWord]:
+        """No words."""
+        return []

@@ -9,7 +9,6 @@ from spacy.tokenizer import Tokenizer
 from ..errors import Errors
 
 _BOUNDARY = re.compile(r"(?<=\s)(?=\S)")
-_UP_TO_LAST_BOUNDARY = re.compile(r"(?s:.*)(?<=\s)(?=\S)")
 _IN_RULE = re.compile(r"(?<=\s)")
 
 Splits = Sequence[Tuple[str, str]]
@@ -52,12 +51,13 @@ class TextBuffer:
         if not text:
             return ""
         recent = self._parts[-1][-1] + text if self._parts else text
-        found = _UP_TO_LAST_BOUNDARY.match(recent)
         self._parts.append(text)
-        if found is None:
+        words = recent.rsplit(None, 1)
+        last = len(recent.rstrip()) - len(words[-1]) if words else 0
+        if not last:
             return ""
         held = "".join(self._parts)
-        end = len(held) - len(recent) + found.end()
+        end = len(held) - len(recent) + last
         if self._splits:
             end = self._last_outside_rules(held)
         self._parts = [held[end:]]

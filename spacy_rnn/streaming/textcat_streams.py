@@ -1,6 +1,6 @@
 """Categories of texts while they arrive."""
 
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 import numpy
 from spacy.language import Language
@@ -19,20 +19,10 @@ class TextCatStream(Stream):
 
     streams: "TextCatStreams"
 
-    def __init__(self, streams: "TextCatStreams"):
-        super().__init__(streams)
-        self.scores = streams.scores_of_empty
-
     @property
     def cats(self) -> Dict[str, float]:
         """The score of each label, for the complete words so far."""
-        return dict(zip(self.streams.labels, self.scores))
-
-    def from_bytes(self, bytes_data: bytes) -> "TextCatStream":
-        """Go on where `to_bytes` was called. See `Stream.from_bytes`."""
-        super().from_bytes(bytes_data)
-        self.scores = self.streams.scores_of(self)
-        return self
+        return self.streams.unchanged(self)
 
 
 class RunningHead:
@@ -59,23 +49,24 @@ class RunningHead:
 
     def initial(self) -> List[numpy.ndarray]:
         """The state before the first token."""
-        begun = [self.body.initial(), self.pool.initial()]
+        begun = [self.body.initial(), *self.pool.initial()]
         return begun + (list(self.ngrams.initial()) if self.ngrams is not None else [])
 
     def add(
         self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
     ) -> List[numpy.ndarray]:
-        """The states after more tokens."""
-        rows, body = self.body.run(doc, lengths, states[0])
-        after = [body, self.pool.add(rows, lengths, states[1])]
+        """The states after more tokens. May write over those before."""
+        data, body = self.body.run(doc, lengths, states[0])
+        self.pool.add(data, lengths, states[1], states[2])
+        after = [body, states[1], states[2]]
         if self.ngrams is not None:
-            after += self.ngrams.add(doc, lengths, states[2], states[3])
+            after += self.ngrams.add(doc, lengths, states[3], states[4])
         return after
 
     def scores(self, states: List[numpy.ndarray]) -> numpy.ndarray:
-        """Scores of shape (texts, labels)."""
-        linear = self.ngrams.logits(states[2]) if self.ngrams is not None else None
-        return self._scores(self.pool.pooled(states[1]), linear)
+        """Scores of shape (texts, labels), of texts that have a token."""
+        linear = self.ngrams.logits(states[3]) if self.ngrams is not None else None
+        return self._scores(self.pool.pooled(states[1], states[2]), linear)
 
     def after_each(self, doc: Doc) -> numpy.ndarray:
         """The scores after each token of a text, of shape (tokens, labels)."""
@@ -112,28 +103,22 @@ class TextCatStreams(Streams):
         self.head = RunningHead(name, model)
         self.labels = labels
         fingerprint = [list(labels), self.head.body.fingerprint()]
-        super().__init__(nlp, name, self.head.initial(), fingerprint)
-        self.scores_of_empty: List[float] = model.ops.to_numpy(score_of_empty()).tolist()
+        scores = model.ops.to_numpy(score_of_empty())
+        super().__init__(nlp, name, [scores, *self.head.initial()], fingerprint)
 
     def open(self) -> TextCatStream:
         """Begin a text."""
         return TextCatStream(self)
 
     def advance(
-        self, streams: List[Any], doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
-    ) -> List[numpy.ndarray]:
+        self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+    ) -> Tuple[List[numpy.ndarray], List[Dict[str, float]]]:
         """Read new tokens, and score what has been read."""
-        after = self.head.add(doc, lengths, states)
-        for stream, row in zip(streams, self.head.scores(after).tolist()):
-            stream.scores = row
-        return after
+        after = self.head.add(doc, lengths, states[1:])
+        scores = self.head.scores(after)
+        return [scores, *after], [dict(zip(self.labels, row)) for row in scores.tolist()]
 
-    def scores_of(self, stream: TextCatStream) -> List[float]:
-        """The score of each label for what a stream has read."""
-        if not stream.begun:
-            return self.scores_of_empty
-        return self.head.scores(self.states.get(numpy.asarray([stream.row])))[0].tolist()
-
-    def result(self, stream: TextCatStream) -> Dict[str, float]:
+    def unchanged(self, stream: TextCatStream) -> Dict[str, float]:
         """The categories of the complete words so far."""
-        return stream.cats
+        scores = self.states.get(numpy.asarray([stream.row]))[0]
+        return dict(zip(self.labels, scores[0].tolist()))

@@ -22,7 +22,8 @@ from thinc.api import Config
 from .timing import markdown, median_ratio, rates_in_turns, reviews
 
 CONFIG = Path(__file__).parents[1] / "configs" / "textcat_lstm.cfg"
-TOKENIZER, OURS, WHOLE = "tokenizer alone", "`textcat_lstm`", "`textcat_lstm`, max_tokens = 0"
+TOKENIZER, OURS = "tokenizer alone", "`textcat_lstm`"
+WIDE = "`textcat_lstm`, width = 128"
 HALF = "`textcat_lstm`, bfloat16"
 ENSEMBLE, BILSTM, BOW = (
     "`textcat`, default ensemble",
@@ -76,13 +77,13 @@ def bow_model() -> Dict[str, Any]:
 
 def make_pipelines(examples: List[Example]) -> Dict[str, Language]:
     ours = our_model()
-    whole, half = our_model(), our_model()
-    whole["max_tokens"] = 0
+    wide, half = our_model(), our_model()
+    wide["encode"]["width"] = 128
     half["encode"]["precision"] = "bfloat16"
     width = ours["encode"]["width"]
     pipes: Dict[str, Any] = {
         OURS: ("textcat_lstm", {"model": ours}),
-        WHOLE: ("textcat_lstm", {"model": whole}),
+        WIDE: ("textcat_lstm", {"model": wide}),
         HALF: ("textcat_lstm", {"model": half}),
         ENSEMBLE: ("textcat", {}),
         BILSTM: ("textcat", {"model": bilstm_model(width)}),

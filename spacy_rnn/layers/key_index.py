@@ -42,6 +42,8 @@ class KeyIndex:
         found = numpy.where(self._keys[places] == keys, self._order[places], -1)
         left = numpy.flatnonzero(found < 0)
         for step in range(1, self._longest):
+            if not len(left):
+                break
             at = places[left] + step
             found[left] = numpy.where(self._keys[at] == keys[left], self._order[at], -1)
             left = left[found[left] < 0]

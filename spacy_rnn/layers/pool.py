@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
+import numpy
 from thinc.api import (
     Gelu,
     Model,
@@ -9,10 +10,11 @@ from thinc.api import (
     chain,
     concatenate,
     reduce_last,
-    reduce_max,
     reduce_mean,
     reduce_sum,
 )
+from thinc.compat import torch
+from thinc.layers.reduce_max import forward as reduce_max_forward
 from thinc.types import Floats2d, Ragged
 
 from ..errors import Errors
@@ -40,7 +42,7 @@ def pool(
     kinds: Dict[str, Callable[[], Model]] = {
         "last": last_states if bidirectional else reduce_last,
         "mean": reduce_mean,
-        "max": reduce_max,
+        "max": highest,
         "attention": lambda: chain(
             ParametricAttention_v2(key_transform=Gelu(nO=width, nI=width), nO=width),
             reduce_sum(),
@@ -79,6 +81,27 @@ def forward(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[Floats2d, Call
         return split(backprop_reductions(dY[full]).dataXd, lengths)
 
     return pooled, backprop
+
+
+def highest() -> Model[Ragged, Floats2d]:
+    """thinc's `reduce_max`, twice as fast in prediction on a CPU, where nobody asks which
+    token was the highest."""
+    return Model("reduce_max", forward_highest)
+
+
+def forward_highest(
+    model: Model[Ragged, Floats2d], X: Ragged, is_train: bool
+) -> Tuple[Floats2d, Callable]:
+    if is_train or not isinstance(X.data, numpy.ndarray):
+        return reduce_max_forward(model, X, is_train)
+    from ..modules.threads import one_thread
+
+    with one_thread():
+        data = torch.from_numpy(X.dataXd)
+        Y = data.new_empty(len(X.lengths), data.shape[1])
+        for tokens, row in zip(data.split(X.lengths.tolist()), Y):
+            torch.amax(tokens, 0, out=row)
+    return Y.numpy(), lambda dY: X
 
 
 def _lengths(model: Model, lengths: Any) -> Any:

@@ -4,9 +4,9 @@ from typing import List
 
 import numpy
 
-# Tokens that go through a model at a time. More makes no difference to speed, and
-# memory grows with it.
-TOKENS_AT_ONCE = 30_000
+# Tokens that go through a model at a time. Half as many take a tenth longer; more gain little,
+# and memory grows with it.
+TOKENS_AT_ONCE = 65_000
 
 
 def parts_by_tokens(lengths: numpy.ndarray, budget: int) -> List[numpy.ndarray]:

@@ -39,7 +39,8 @@ word_dropout = 0.25
 
 [model.encode]
 @architectures = "spacy-rnn.RNNEncoder.v1"
-width = 128
+width = 64
+bidirectional = false
 
 [model.linear_model]
 @architectures = "spacy-rnn.NgramLinear.v1"

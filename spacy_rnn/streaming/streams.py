@@ -24,6 +24,9 @@ class Stream:
     complete word.
     """
 
+    # There may be many thousands of them, and each step reads every one.
+    __slots__ = ("streams", "buffer", "row", "closed", "__weakref__")
+
     def __init__(self, streams: "Streams"):
         self.streams = streams
         self.buffer = TextBuffer(streams.spaced_rules)
@@ -157,8 +160,11 @@ class Streams(ABC):
 
     def _read(self, streams: Sequence[Stream], texts: List[str]) -> List[Any]:
         rows = [stream.row for stream, text in zip(streams, texts) if text]
-        found = iter(self._advance(numpy.asarray(rows), [text for text in texts if text]))
-        return [next(found) if text else self.unchanged(s) for s, text in zip(streams, texts)]
+        found = self._advance(numpy.asarray(rows), [text for text in texts if text])
+        if len(found) == len(streams):
+            return found
+        rest = iter(found)
+        return [next(rest) if text else self.unchanged(s) for s, text in zip(streams, texts)]
 
     def _advance(self, rows: numpy.ndarray, texts: List[str]) -> List[Any]:
         if not texts:

@@ -24,6 +24,8 @@ class TaggedWord(NamedTuple):
 class TaggerStream(Stream):
     """A text that is arriving. Each push returns the tokens that it has completed."""
 
+    __slots__ = ()
+
 
 class TaggerStreams(Streams):
     """Texts that arrive at the same time, and their tags.

@@ -33,6 +33,8 @@ class TextBuffer:
         them: these are not cut either.
     """
 
+    __slots__ = ("_splits", "_parts", "_decoder")
+
     def __init__(self, splits: Splits = ()):
         self._splits = splits
         self._parts: List[str] = []

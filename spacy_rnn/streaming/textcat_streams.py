@@ -17,6 +17,7 @@ from .streams import Stream, Streams
 class TextCatStream(Stream):
     """A text that is arriving, and its categories so far."""
 
+    __slots__ = ()
     streams: "TextCatStreams"
 
     @property

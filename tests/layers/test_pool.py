@@ -1,8 +1,11 @@
 import numpy
 import pytest
-from thinc.api import fix_random_seed
+from hypothesis import given
+from hypothesis import strategies as st
+from thinc.api import fix_random_seed, reduce_max
+from thinc.types import Ragged
 
-from spacy_rnn.layers.pool import POOLINGS, pool
+from spacy_rnn.layers.pool import POOLINGS, highest, pool
 
 ROWS = [
     numpy.array([[1, 2, 3, 4], [5, 0, -1, 2]], dtype="f"),
@@ -37,6 +40,13 @@ def test_attention_is_a_weighted_mean():
     weight = (found[0] - ROWS[0][1]) / (ROWS[0][0] - ROWS[0][1])
     assert numpy.allclose(weight, weight[0], atol=1e-5) and 0 < weight[0] < 1
     assert found[1:].tolist() == [[0, 0, 0, 0], [-1, -2, -3, -4]]
+
+
+@given(st.lists(st.integers(1, 40), min_size=1), st.integers(0, 2**32 - 1))
+def test_highest_is_that_of_thinc(lengths, seed):
+    rng = numpy.random.default_rng(seed)
+    X = Ragged(rng.standard_normal((sum(lengths), 3)).astype("f"), numpy.asarray(lengths, "i"))
+    assert (highest().predict(X) == reduce_max().predict(X)).all()
 
 
 def test_side_by_side():

@@ -74,6 +74,10 @@ class SegmentLayout(Layout):
         wanted = 1 if self.small else available_threads() // directions
         self.groups = max(1, min(wanted, self.alive // MIN_ROWS))
         self.directions = directions
+        # Lanes have rows of almost the same lengths: what is planned for the first serves all.
+        costs = costs_of(layer.mode, layer.hidden_size, torch.is_grad_enabled())
+        longest = self.lengths[:: self.groups]
+        self.segments = [] if return_state else plan_segments(longest, costs)
         self.lanes = [
             Lane(self, layer, direction, group)
             for direction in range(directions)
@@ -153,15 +157,11 @@ class Lane:
         self.columns = slice(direction * layer.hidden_size, (direction + 1) * layer.hidden_size)
         rows = slice(group, None, layout.groups)
         self.lengths, self.starts = layout.lengths[rows], layout.starts[rows]
-        self.costs = costs_of(layer.mode, layer.hidden_size, torch.is_grad_enabled())
 
     @cached_property
     def blocks(self) -> List[Block]:
         """The lane's segments, made in its own thread, by the first layer that runs."""
-        if self.layout.return_state:
-            segments = exact_segments(self.lengths)
-        else:
-            segments = plan_segments(self.lengths, self.costs)
+        segments = self.layout.segments or exact_segments(self.lengths)
         return [self._block(segment) for segment in segments]
 
     def _block(self, segment: Segment) -> Block:

@@ -67,7 +67,7 @@ test: $(VENV)/installed
 	$(IN_VENV) pytest --cov --durations 10
 
 benchmark: $(VENV)/installed
-	$(IN_VENV) benchmarks.rnn --cells lstm --batches 1 64 1024
+	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64
 	$(IN_VENV) benchmarks.textcat
 	$(IN_VENV) benchmarks.tagger
 	$(IN_VENV) benchmarks.streaming

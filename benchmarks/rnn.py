@@ -13,6 +13,7 @@ number of rows, which should both grow in proportion.
 import argparse
 import random
 import statistics
+import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -148,10 +149,10 @@ def table(args: argparse.Namespace) -> str:
                     found = measure(cell, lengths, training, args.rounds)
                     mode = "training" if training else "inference"
                     lines.append((cell, kind, str(rows), mode, *cells_of(found)))
-                    print(" ".join(lines[-1]), flush=True)
+                    print(" ".join(lines[-1]), file=sys.stderr)
     header = (
         *("cell", "lengths", "rows", "", "RaggedRNN, tokens/s", "by packed", "by padded"),
-        *("by thinc", "of equal lengths", "of limit", "bfloat16"),
+        *("by thinc", "of equal lengths", "of dense product", "bfloat16"),
     )
     return markdown(header, lines)
 

@@ -70,6 +70,7 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64
 	$(IN_VENV) benchmarks.textcat
 	$(IN_VENV) benchmarks.tagger
+	$(IN_VENV) benchmarks.layers
 	$(IN_VENV) benchmarks.streaming
 	$(IN_VENV) benchmarks.memory textcat_lstm
 	$(IN_VENV) benchmarks.memory tagger_bilstm

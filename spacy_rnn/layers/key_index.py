@@ -9,8 +9,7 @@ BUCKETS = 4
 
 
 class KeyIndex:
-    """Finds keys sixteen times as fast as a binary search, since most are found where they are
-    looked for first.
+    """Finds keys without a search: most are found where they are looked for first.
 
     keys: Whole numbers without sign, each once, of shape (n,). Hashes, or numbers close to
         each other: their lower bits must differ.

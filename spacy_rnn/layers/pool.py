@@ -84,8 +84,8 @@ def forward(model: Model, Xs: TokenRows, is_train: bool) -> Tuple[Floats2d, Call
 
 
 def highest() -> Model[Ragged, Floats2d]:
-    """thinc's `reduce_max`, twice as fast in prediction on a CPU, where nobody asks which
-    token was the highest."""
+    """thinc's `reduce_max`, faster in prediction on a CPU, where nobody asks which token was
+    the highest."""
     return Model("reduce_max", forward_highest)
 
 

@@ -158,6 +158,7 @@ class Errors:
         "[R707] The component '{name}' keeps the ends of a text (max_tokens = {limit}), which a "
         "stream cannot know. Train it with `max_tokens = 0`."
     )
+    R708 = "[R708] A stream takes pieces of text as str, or as bytes of UTF-8; found {found}."
 
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."

@@ -127,7 +127,8 @@ class Streams(ABC):
 
         streams: Different streams, made by `open`. pieces: One for each, may be empty.
         RETURNS: For each stream its categories so far, or the words that it has completed.
-        RAISES: ValueError for a closed stream, one given twice, or another number of pieces.
+        RAISES: ValueError for a closed stream, one given twice, another number of pieces, or
+            pieces that are no text.
         """
         if len(pieces) != len(streams) or len(set(map(id, streams))) != len(streams):
             raise ValueError(Errors.R706.format(streams=len(streams), pieces=len(pieces)))
@@ -139,8 +140,12 @@ class Streams(ABC):
 
     def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> Sequence[str]:
         """All pieces as text, or none of them read."""
-        if set(map(type, pieces)) <= {str}:
+        kinds = set(map(type, pieces))
+        if kinds <= {str}:
             return cast(Sequence[str], pieces)
+        for kind in kinds:
+            if not issubclass(kind, (str, bytes)):
+                raise ValueError(Errors.R708.format(found=kind.__name__))
         before = [stream.buffer.get_state() for stream in streams]
         try:
             return [stream.buffer.decode(piece) for stream, piece in zip(streams, pieces)]

@@ -263,6 +263,8 @@ def test_streams_and_pieces_that_do_not_fit(trained):
         streams.push([stream], ["a", "b"])
     with pytest.raises(ValueError, match="R706"):
         streams.push([stream, stream], ["a", "b"])
+    with pytest.raises(ValueError, match="R708.*found int"):
+        streams.push([stream, streams.open()], ["a", 5])
     assert streams.push([], []) == []
 
 

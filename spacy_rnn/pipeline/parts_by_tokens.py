@@ -4,8 +4,8 @@ from typing import List
 
 import numpy
 
-# Tokens that go through a model at a time. Half as many take a tenth longer; more gain little,
-# and memory grows with it.
+# Tokens that go through a model at a time. Fewer leave each thread too few rows; more gain little,
+# and memory grows with them.
 TOKENS_AT_ONCE = 65_000
 
 

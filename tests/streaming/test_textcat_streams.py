@@ -244,6 +244,15 @@ def test_before_initialize():
         textcat(nlp).stream(nlp)
 
 
+def test_the_component_as_it_is_by_default_streams():
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat_lstm")
+    train(nlp, make_examples(nlp), steps=10)
+    cats = stream_cats(nlp, ["a warm and fun", "ny film"])
+    assert differ(cats, nlp("a warm and funny film").cats) < 1e-5
+    assert differ(cats, nlp("").cats) > 1e-3
+
+
 def test_closed_streams_and_streams_of_others(trained):
     streams = textcat(trained).streams(trained)
     stream = streams.open()

@@ -1,6 +1,7 @@
 # make train       train the default text classifier on 25,000 film reviews, evaluate it,
 #                  and score three sentences
-# make test        run linters, type checks and tests
+# make test        run linters, type checks and tests, the tests of the models a second time
+#                  with the kernels of a lesser CPU
 # make tagger      train the default tagger on a Portuguese treebank, evaluate it, tag a
 #                  sentence; tagger-en: on UD English-EWT; tagger-vectors: on that with
 #                  GloVe vectors; tagger-treebank: the mended tutorial tagger on a sample
@@ -24,6 +25,8 @@ SEED ?= 0
 
 IN_VENV := $(VENV)/bin/python -m
 RUN := $(IN_VENV) spacy project run
+# The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
+LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED)
 
 .PHONY: help train test seeds tagger tagger-en tagger-vectors tagger-treebank benchmark clean
@@ -65,6 +68,7 @@ test: $(VENV)/installed
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
 	$(IN_VENV) pytest --cov --durations 10
+	$(LESSER_CPU) $(IN_VENV) pytest tests/modules tests/layers tests/models
 
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64

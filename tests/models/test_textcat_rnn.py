@@ -140,10 +140,11 @@ def test_dropout_reaches_torch_and_is_off_in_predict():
     docs = docs_of(*TEXTS)
     set_dropout_rate(model, 0.0)
     still = model.predict(docs)
-    assert (model.begin_update(docs)[0] == still).all()
+    # Training and prediction use different kernels, which round differently.
+    assert numpy.allclose(model.begin_update(docs)[0], still, atol=1e-6)
     set_dropout_rate(model, 0.5)
     assert (model.predict(docs) == still).all()
-    assert (model.begin_update(docs)[0] != still).any()
+    assert abs(model.begin_update(docs)[0] - still).max() > 1e-3
     rates = [shim.module.dropout for node in model.walk() for shim in node.shims]
     assert rates == [0.5, 0.5]
 

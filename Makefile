@@ -1,7 +1,7 @@
 # make train       train the default text classifier on 25,000 film reviews, evaluate it,
 #                  and score three sentences
-# make test        run linters, type checks and tests, the tests of the models a second time
-#                  with the kernels of a lesser CPU
+# make test        run linters, type checks and tests; those of the layers a second time with
+#                  the kernels of a lesser CPU, and with packed sequences as on a GPU
 # make tagger      train the default tagger on a Portuguese treebank, evaluate it, tag a
 #                  sentence; tagger-en: on UD English-EWT; tagger-vectors: on that with
 #                  GloVe vectors; tagger-treebank: the mended tutorial tagger on a sample
@@ -68,10 +68,12 @@ test: $(VENV)/installed
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
 	$(IN_VENV) pytest --cov --durations 10
-	$(LESSER_CPU) $(IN_VENV) pytest tests/modules tests/layers tests/models
+	$(LESSER_CPU) $(IN_VENV) pytest tests/engine tests/bridge tests/vocabulary tests/layers
+	$(IN_VENV) pytest --packed tests/layers tests/pipeline tests/streaming
 
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64
+	$(IN_VENV) benchmarks.latency
 	$(IN_VENV) benchmarks.textcat
 	$(IN_VENV) benchmarks.tagger
 	$(IN_VENV) benchmarks.layers

@@ -8,23 +8,30 @@ Scores the same documents in float32 and in bfloat16: accuracy, change of the sc
 import argparse
 import time
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy
 import spacy
 from spacy.language import Language
 from spacy.tokens import DocBin
 
+from spacy_rnn.bridge.shim import RNNShim
+from spacy_rnn.engine.ragged_rnn import RaggedRNN
+
 from .timing import markdown
 
 
 def set_precision(nlp: Language, precision: str) -> None:
-    """Of all recurrent layers of a pipeline."""
+    """Of all recurrent nets of a pipeline."""
     for _, pipe in nlp.pipeline:
-        model = getattr(pipe, "model", None)
+        model: Any = getattr(pipe, "model", None)
         for node in model.walk() if model is not None else ():
-            if node.name == "ragged_rnn":
-                node.shims[0].module.precision = precision
+            for shim in (shim for shim in node.shims if isinstance(shim, RNNShim)):
+                for part in shim.module.modules():
+                    if isinstance(part, RaggedRNN):
+                        part.precision = precision
+                # What was computed in another precision does not hold any longer.
+                shim.version += 1
 
 
 def predict(nlp: Language, texts: List[str]) -> Tuple[numpy.ndarray, float]:

@@ -25,8 +25,8 @@ from thinc.api import PyTorchLSTM
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
-from spacy_rnn.modules.ragged_rnn import CELLS, RaggedRNN
-from spacy_rnn.modules.threads import one_thread
+from spacy_rnn.engine.ragged_rnn import CELLS, RaggedRNN
+from spacy_rnn.engine.threads import one_thread
 
 from .tagger import treebank
 from .timing import markdown, rates_in_turns, reviews

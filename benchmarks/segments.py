@@ -1,10 +1,12 @@
 """What a call of torch's recurrent kernels costs, for the plan of segments.
 
     python -m benchmarks.segments
+    python -m benchmarks.segments --steps
 
 Times one kernel on one core over rectangles of many shapes, and fits: seconds = a + b * time
 steps + c * time steps * rows. Prints a / c and b / c, the cost of a call and of a step in
-steps of one row, times the hidden size: the constants of `spacy_rnn/modules/segments.py`.
+steps of one row, times the hidden size: the constants of `spacy_rnn/engine/plan.py`. With
+--steps, what a single step of some rows costs, in numpy and in torch.
 """
 
 import argparse
@@ -15,8 +17,9 @@ from typing import Callable, List, Tuple
 import numpy
 import torch
 
-from spacy_rnn.modules.ragged_rnn import CELLS
-from spacy_rnn.modules.segment_layout import run_kernel
+from spacy_rnn.engine.cells import NumpyCells, step
+from spacy_rnn.engine.kernels import run_kernel
+from spacy_rnn.engine.ragged_rnn import CELLS, RaggedRNN
 
 from .timing import markdown
 
@@ -58,12 +61,36 @@ def fit(cell: str, size: int, training: bool) -> Tuple[numpy.ndarray, float]:
     return factors, float(numpy.abs(columns @ factors - 1).mean())
 
 
+def steps_table(cells: List[str], sizes: List[int]) -> str:
+    """Microseconds of one step, and rows x numbers in the weights."""
+    lines: List[Tuple[str, ...]] = []
+    for cell, size, rows in itertools.product(cells, sizes, ROWS):
+        rnn = RaggedRNN(size, size, cell=cell).eval()
+        fast = NumpyCells(rnn)
+        data = torch.randn(rows, size)
+        parts = tuple(torch.randn(1, rows, size) for _ in range(2 if cell == "lstm" else 1))
+        states = [tuple(part[0].numpy() for part in parts)]
+        state = (parts[0], parts[1]) if cell == "lstm" else parts[0]
+        with torch.no_grad():
+            ours = seconds(lambda: fast.step(data.numpy(), states))  # noqa: B023
+            torchs = seconds(lambda: step(rnn, data, state))  # noqa: B023
+        numbers = rows * fast.layers[0].weights.size
+        found = (f"{ours * 1e6:,.0f}", f"{torchs * 1e6:,.0f}", f"{torchs / ours:.1f}x")
+        lines.append((cell, str(size), str(rows), f"{numbers:,}", *found))
+    header = ("cell", "hidden size", "rows", "rows x weights", "µs, numpy", "µs, torch", "")
+    return markdown(header, lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cells", nargs="+", choices=CELLS, default=list(CELLS))
     parser.add_argument("--sizes", nargs="+", type=int, default=[16, 64, 128, 256])
+    parser.add_argument("--steps", action="store_true", help="time single steps instead")
     args = parser.parse_args()
     torch.set_num_threads(1)
+    if args.steps:
+        print(steps_table(args.cells, args.sizes))
+        return
     lines: List[Tuple[str, ...]] = []
     for cell, size, training in itertools.product(args.cells, args.sizes, (False, True)):
         (a, b, c), error = fit(cell, size, training)

@@ -3,7 +3,7 @@
 
 class Warnings:
     W001 = (
-        "[W001] This CPU does not compute bfloat16 natively: the recurrent layer runs in "
+        "[W001] This device does not compute bfloat16 natively: the recurrent layer runs in "
         'float32. Set `precision = "float32"` in the config to silence this.'
     )
     W002 = (
@@ -27,6 +27,10 @@ class Errors:
         "[R005] A net that reads in two directions cannot be run step by step: the second "
         "direction begins at the last token. Train with bidirectional = False."
     )
+    R006 = (
+        "[R006] The net was built for input of shape (tokens, {width}), but is given {found}. "
+        "Build it with the width of what feeds it."
+    )
 
     # layers
     R101 = (
@@ -45,8 +49,8 @@ class Errors:
     )
     R104 = "[R104] Unknown token attribute: '{attr}'. Use one of: {allowed}."
     R105 = (
-        "[R105] No word of attribute {attr} occurs at least min_count = {min_count} times "
-        "in the {docs} texts given. Lower min_count, or check that the corpus is not empty."
+        "[R105] There is no word of attribute {attr} in the {docs} texts given. Check that the "
+        "corpus is not empty."
     )
     R106 = (
         '[R106] A VocabEmbed layer of width {width} with start = "vectors" needs word vectors of '
@@ -54,12 +58,11 @@ class Errors:
         "pipeline that has them, and width to theirs."
     )
 
-    # models
-    R202 = (
-        "[R202] The linear_model '{name}' must return logits and be able to grow labels: use "
-        "spacy-rnn.NgramLinear.v1."
-    )
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
+    R202 = (
+        "[R202] The linear_model '{name}' must return logits, which are zero before it has learned "
+        "anything, and be able to grow labels: use spacy-rnn.NgramLinear.v1."
+    )
 
     # pipeline
     R301 = (
@@ -75,7 +78,7 @@ class Errors:
         "'{name}' exclude each other; use `textcat_multilabel_lstm` where they do not."
     )
     R304 = (
-        "[R304] All {count} labelled examples for component '{name}' have the one label "
+        "[R304] All {count} labelled examples for component '{name}' have the same label "
         "'{label}': there is nothing to tell apart. Check the training data."
     )
     R305 = "[R305] class_weight of '{name}' names the label '{label}'. Its labels are: {labels}."
@@ -85,8 +88,8 @@ class Errors:
     )
     R307 = "[R307] label_smoothing of '{name}' is {value}, but must be at least 0 and below 1."
     R308 = (
-        "[R308] Cannot load the component '{name}': the file {path} is {problem}. Copy the "
-        "pipeline's folder again, or train it again."
+        "[R308] Cannot load the component '{name}': its {path} is {problem}. Copy the pipeline's "
+        "folder again, or train it again."
     )
     R309 = (
         "[R309] No training example of component '{name}' has a label. For text "
@@ -104,6 +107,29 @@ class Errors:
     R312 = (
         "[R312] The tag '{label}' is not among the labels of '{name}', which were fixed when it "
         "was initialized: {allowed}. Train from scratch with a corpus that has it."
+    )
+    R313 = (
+        "[R313] The component '{name}' is a {factory}, but exclusive_classes of its model is "
+        "{found}. Set `exclusive_classes = {expected}` in [components.{name}.model], or use the "
+        "factory {other}."
+    )
+    R314 = (
+        "{error} It is of the batch of {count} texts that begins with '{text}'. Lower the learning "
+        "rate, or set max_grad_norm in the model's config."
+    )
+    R315 = (
+        "[R315] Label '{label}' of the text '{text}' is not among the labels of '{name}': "
+        "{allowed}. Call `add_label` first, or train from scratch with a corpus that has it."
+    )
+    R316 = (
+        "[R316] All tags in the training examples of component '{name}' begin with '{prefix}', "
+        "which marks a tag as wrong: there is no tag left to learn. Set `neg_prefix` to something "
+        "else if these are tags of their own."
+    )
+    R317 = (
+        "[R317] The component '{name}' writes Token.{attr}_, but [training.score_weights] weigh "
+        "{other}_acc, so that its score would be 0.00 throughout. Set tagging_acc = 1.0 and "
+        "{other}_acc = null there."
     )
 
     # corpus
@@ -126,6 +152,8 @@ class Errors:
         "[R410] The index of GloVe's words needs pyarrow to be read. Install it with "
         "`pip install pyarrow`."
     )
+    R411 = "[R411] {name} is {value}, but must be at least 0. 0 means all."
+    R412 = "[R412] {path} cannot be unpacked ({error}). If it is damaged, download it again."
 
     # training
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
@@ -148,7 +176,7 @@ class Errors:
         "tokens so far. Use embeddings of this package, followed by spacy-rnn.RNNEncoder.v1; "
         "a listener can be made part of its component by `nlp.replace_listeners`."
     )
-    R704 = "[R704] This stream of '{name}' is closed, or was opened by another `streams`."
+    R704 = "[R704] This stream is closed, or was not opened by this `streams` of '{name}'."
     R705 = "[R705] Cannot go on with a stream from these bytes: they are {problem}."
     R706 = (
         "[R706] {streams} streams were given with {pieces} pieces of text. Give one piece for "
@@ -158,7 +186,14 @@ class Errors:
         "[R707] The component '{name}' keeps the ends of a text (max_tokens = {limit}), which a "
         "stream cannot know. Train it with `max_tokens = 0`."
     )
-    R708 = "[R708] A stream takes pieces of text as str, or as bytes of UTF-8; found {found}."
+    R709 = (
+        "[R709] The model of '{name}' was trained, or has got another label, since its streams "
+        "were opened: what they have read does not fit it any more. Open new ones."
+    )
+    R708 = (
+        "[R708] A stream takes pieces of text as str, or as bytes of UTF-8; found {found}. No "
+        "stream has read any piece of this push."
+    )
 
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."

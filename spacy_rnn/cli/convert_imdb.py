@@ -1,6 +1,8 @@
 """`spacy-rnn convert-imdb`: film reviews to .spacy files."""
 
 import tarfile
+import tempfile
+import zlib
 from pathlib import Path
 from typing import Optional
 
@@ -11,6 +13,7 @@ from wasabi import msg
 from ..corpus.imdb_reader import create_imdb_reader_v1
 from ..corpus.movie_reviews_reader import create_movie_reviews_reader_v1
 from ..corpus.text_cleaner import create_text_cleaner_v1
+from ..errors import Errors
 from ._app import app, errors_as_messages, write_docs
 
 ARCHIVE = "aclImdb_v1.tar.gz"
@@ -22,7 +25,7 @@ def convert_imdb(
         ..., help=f"Folder that holds {ARCHIVE} or the unpacked aclImdb, or neither."
     ),
     output: Path = typer.Argument(..., help="Folder for train.spacy and dev.spacy."),
-    limit: int = typer.Option(0, help="Number of reviews for each file, 0 for all."),
+    limit: int = typer.Option(0, min=0, help="Number of reviews for each file, 0 for all."),
     seed: int = typer.Option(0, help="Seed of the order, and of the films in dev."),
     stop_words: bool = typer.Option(True, help="Keep stop words."),
 ) -> None:
@@ -45,12 +48,20 @@ def convert_imdb(
 
 
 def find_archive(assets: Path) -> Optional[Path]:
-    """The unpacked archive in a folder, unpacked now if need be, or None."""
+    """The unpacked archive in a folder, unpacked now if need be, or None.
+
+    RAISES: ValueError if the archive is damaged.
+    """
     folder, archive = assets / "aclImdb", assets / ARCHIVE
     if not folder.exists() and archive.exists():
         msg.info(f"Unpacking {archive}")
-        with tarfile.open(archive) as tar:
-            tar.extractall(assets, filter="data")
+        try:
+            # The folder appears under its name when it is complete.
+            with tarfile.open(archive) as tar, tempfile.TemporaryDirectory(dir=assets) as part:
+                tar.extractall(part, filter="data")
+                (Path(part) / folder.name).rename(folder)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            raise ValueError(Errors.R412.format(path=archive, error=error)) from error
     if folder.exists():
         msg.info(f"Reviews from {folder}, dev split by film")
         return folder

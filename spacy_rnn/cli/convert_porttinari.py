@@ -13,9 +13,11 @@ from ._app import TREEBANK_ATTRS, app, errors_as_messages, write_docs
 @app.command("convert-porttinari")
 def convert_porttinari(
     output: Path = typer.Argument(..., help="Folder for train.spacy, dev.spacy and test.spacy."),
-    n_sents: int = typer.Option(1, help="Sentences in a document at most, 0 for whole ones."),
+    n_sents: int = typer.Option(
+        1, min=0, help="Sentences in a document at most, 0 for whole ones."
+    ),
     seed: int = typer.Option(0, help="Seed of the split by news text."),
-    limit: int = typer.Option(0, help="Number of documents for each file, 0 for all."),
+    limit: int = typer.Option(0, min=0, help="Number of documents for each file, 0 for all."),
 ) -> None:
     """Convert UD Portuguese-Porttinari, from the package `dante-corpora`, to .spacy files."""
     nlp = spacy.blank("pt")

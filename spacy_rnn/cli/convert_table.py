@@ -25,7 +25,7 @@ def convert_table(
     ),
     lang: str = typer.Option("en", help="Language of the tokenizer."),
     seed: int = typer.Option(0, help="Seed of the order."),
-    limit: int = typer.Option(0, help="Number of rows, 0 for all."),
+    limit: int = typer.Option(0, min=0, help="Number of rows, 0 for all."),
     no_numbers: bool = typer.Option(False, "--no-numbers", help="Drop numbers."),
     no_punctuation: bool = typer.Option(False, "--no-punctuation", help="Drop punctuation."),
     no_stop_words: bool = typer.Option(False, "--no-stop-words", help="Drop stop words."),

@@ -16,9 +16,11 @@ def convert_treebank(
         ..., help="Folder that holds treebank.zip and universal_tagset.zip of nltk_data."
     ),
     output: Path = typer.Argument(..., help="Folder for train.spacy, dev.spacy and test.spacy."),
-    n_sents: int = typer.Option(1, help="Sentences in a document at most, 0 for whole ones."),
+    n_sents: int = typer.Option(
+        1, min=0, help="Sentences in a document at most, 0 for whole ones."
+    ),
     seed: int = typer.Option(0, help="Seed of the split by text."),
-    limit: int = typer.Option(0, help="Number of documents for each file, 0 for all."),
+    limit: int = typer.Option(0, min=0, help="Number of documents for each file, 0 for all."),
 ) -> None:
     """Convert the sample of the Penn Treebank that NLTK ships to .spacy files: universal
     tags as `pos`, its own as `tag`.

@@ -10,8 +10,8 @@ from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry, resolve_dot_names
 from wasabi import msg
 
-from ..layers.vocabulary import is_word_layer, learn_vocab
 from ..training.init_vocab import find_embeddings
+from ..vocabulary.learning import learn_vocab
 from ._app import app, errors_as_messages, write_whole
 
 
@@ -43,7 +43,7 @@ def init_vocab(
         settings = registry.resolve(config["training"], schema=ConfigSchemaTraining)
         (corpus,) = resolve_dot_names(config, [settings["train_corpus"]])
     with errors_as_messages():
-        layer = find_embeddings(nlp, component, only=is_word_layer)[0]
+        layer = find_embeddings(nlp, component, only=lambda layer: "words" in layer.attrs)[0]
         learn_vocab([layer], (eg.predicted for eg in corpus(nlp)))
         words = layer.attrs["words"].words
         write_whole(output, srsly.json_dumps(words, indent=0).encode("utf8"))

@@ -1,22 +1,27 @@
 """Treebanks of Universal Dependencies, in their CoNLL-U format."""
 
-import gzip
 import re
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple, Tuple
 
 from spacy.language import Language
+from spacy.parts_of_speech import IDS
 from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .records import require_path
+from .files import bad_line, read_lines, require_path
+from .records import require_not_negative
 from .sentences import Sentence, to_examples
 
-_WORD_ID = re.compile(r"[1-9]\d*")
-_RANGE_ID = re.compile(r"([1-9]\d*)-([1-9]\d*)")
-_EMPTY_ID = re.compile(r"\d+\.[1-9]\d*")
+# No sentence has a word with a number of ten digits.
+_RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
+_EMPTY_ID = re.compile(r"[0-9]+\.[1-9][0-9]*")
+_HEAD = re.compile(r"0|[1-9][0-9]{0,8}")
+_FEATURE = re.compile(r"[^=]+=[^=]+")
 COLUMNS = 10
+# https://universaldependencies.org/u/pos. spaCy knows three more, which are not universal.
+UPOS = ", ".join(sorted(set(IDS) - {"", "CONJ", "EOL", "SPACE"}))
 
 
 @registry.readers("spacy-rnn.conllu_reader.v1")
@@ -39,7 +44,9 @@ def create_conllu_reader_v1(
         pipeline's tokenizer makes of the text.
     limit: Number of documents to read, 0 for all.
     RETURNS: A function from a pipeline to examples.
+    RAISES: ValueError for a number below 0.
     """
+    require_not_negative(n_sents=n_sents, limit=limit)
 
     def read(nlp: Language) -> Iterator[Example]:
         sentences = read_conllu(Path(path), merge_subtokens=merge_subtokens)
@@ -49,8 +56,9 @@ def create_conllu_reader_v1(
 
 
 class Word(NamedTuple):
-    """A syntactic word: one line of the file, or several of a multiword token."""
+    """A syntactic word, and the number of its line in the file."""
 
+    line: int
     form: str
     lemma: str
     pos: str
@@ -76,8 +84,8 @@ def read_conllu(
     merge_subtokens: As in `create_conllu_reader_v1`.
     lenient: Leave malformed morphological features out, instead of raising.
 
-    RAISES: FileNotFoundError; ValueError that names file and line of a malformed line,
-        or the file if it holds no sentence.
+    RAISES: FileNotFoundError; ValueError that names file and line of a malformed line
+        or a damaged .gz, or the file if it holds no sentence.
     """
     require_path(path, "Check the path in the config.")
     count = 0
@@ -108,21 +116,15 @@ def _is_newdoc(comment: str) -> bool:
 
 def _blocks(path: Path) -> Iterator[Block]:
     block = Block([], [])
-    number = 0
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8-sig") as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                line = line.rstrip("\n")
-                if not line.strip():
-                    yield block
-                    block = Block([], [])
-                elif line.startswith("#"):
-                    block.comments.append(line)
-                else:
-                    block.lines.append((number, line))
-        except UnicodeDecodeError as error:
-            raise _bad_line(path, number + 1, f"not UTF-8: {error}") from error
+    for number, line in read_lines(path):
+        line = line.rstrip("\n")
+        if not line.strip():
+            yield block
+            block = Block([], [])
+        elif line.startswith("#"):
+            block.comments.append(line)
+        else:
+            block.lines.append((number, line))
     yield block
 
 
@@ -138,13 +140,15 @@ def _words(
         cells = line.split("\t")
         if len(cells) != COLUMNS:
             found = f"found {len(cells)} columns, expected {COLUMNS}, parted by tabs"
-            raise _bad_line(path, number, found)
+            raise bad_line(path, number, found)
         index, after = cells[0], "SpaceAfter=No" not in cells[9].split("|")
         span = _RANGE_ID.fullmatch(index)
         if span is not None:
             first, last = int(span.group(1)), int(span.group(2))
             if first != len(words) + 1 or first <= end or last <= first:
-                raise _bad_line(path, number, f"the multiword token {index} is out of order")
+                raise bad_line(path, number, f"the multiword token {index} is out of order")
+            if not cells[1]:
+                raise bad_line(path, number, "the multiword token is empty")
             end, space = last, after
             ranges[first - 1] = (last, cells[1])
         elif _EMPTY_ID.fullmatch(index) is None:
@@ -154,33 +158,40 @@ def _words(
             if not _is_feats(cells[5]):
                 if not lenient:
                     problem = f"the features are '{cells[5]}', expected Name=Value|..."
-                    raise _bad_line(path, number, problem)
+                    raise bad_line(path, number, problem)
                 cells[5] = "_"
             words.append(_word(path, number, cells, inside))
     if end > len(words):
-        raise _bad_line(path, number, f"the last multiword token goes on to word {end}")
+        raise bad_line(path, number, f"the last multiword token goes on to word {end}")
     return words, ranges
 
 
 def _is_feats(value: str) -> bool:
-    return value == "_" or all(len(item.split("=")) == 2 for item in value.split("|"))
+    """Whether the features are none, or each has a name, which no other has, and a value."""
+    items = value.split("|")
+    names = {item.split("=")[0] for item in items}
+    return value == "_" or (len(names) == len(items) and all(map(_FEATURE.fullmatch, items)))
 
 
 def _check_id(path: Path, number: int, index: str, expected: int) -> None:
-    if _WORD_ID.fullmatch(index) is None or int(index) != expected:
-        raise _bad_line(path, number, f"the word's id is '{index}', expected {expected}")
+    if index != str(expected):
+        raise bad_line(path, number, f"the word's id is '{index}', expected {expected}")
 
 
 def _word(path: Path, number: int, cells: List[str], space: bool) -> Word:
     form, lemma = cells[1:3]
     if not form:
-        raise _bad_line(path, number, "the word is empty")
+        raise bad_line(path, number, "the word is empty")
     pos, tag, morph, head, dep = ("" if cell == "_" else cell for cell in cells[3:8])
-    if head and not head.isdigit():
-        raise _bad_line(path, number, f"the head is '{head}', expected a number or _")
+    if pos not in IDS:
+        problem = f"the universal tag is '{pos}', expected _ or one of {UPOS}"
+        raise bad_line(path, number, problem)
+    if head and (_HEAD.fullmatch(head) is None or head == cells[0]):
+        problem = f"the head is '{head}', expected the id of another word, 0 for the root, or _"
+        raise bad_line(path, number, problem)
     if lemma == "_" and form != "_":
         lemma = ""
-    return Word(form, lemma, pos, tag, morph, head, dep, space)
+    return Word(number, form, lemma, pos, tag, morph, head, dep, space)
 
 
 def _to_sentence(
@@ -190,12 +201,13 @@ def _to_sentence(
     ranges: Dict[int, Tuple[int, str]],
 ) -> Sentence:
     if not words:
-        raise _bad_line(path, lines[0][0], "the sentence has no word")
-    heads = _heads(path, lines, words)
+        raise bad_line(path, lines[0][0], "the sentence has no word")
+    heads = _heads(path, words)
+    depths = _depths(path, words, heads)
     groups = _groups(len(words), ranges)
     place = {i: new for new, group in enumerate(groups) for i in group}
-    # The word of each group whose head is outside of it speaks for the group.
-    roots = [next((i for i in group if heads[i] not in group), group[0]) for group in groups]
+    # The word of each group that is nearest to the root speaks for the group.
+    roots = [min(group, key=lambda i: depths[i]) for group in groups]
     chosen = [words[root] for root in roots]
     whole = all(word.head for word in words)
     return Sentence(
@@ -210,15 +222,28 @@ def _to_sentence(
     )
 
 
-def _heads(path: Path, lines: List[Tuple[int, str]], words: List[Word]) -> List[int]:
+def _heads(path: Path, words: List[Word]) -> List[int]:
     """The place of each word's head, its own for a root and where there is none."""
     heads = []
     for i, word in enumerate(words):
         heads.append(int(word.head) - 1 if word.head not in ("", "0") else i)
         if heads[-1] >= len(words):
-            problem = f"the sentence that begins here has no word {word.head}, a head"
-            raise _bad_line(path, lines[0][0], problem)
+            problem = f"the head is '{word.head}', but the sentence has no such word"
+            raise bad_line(path, word.line, problem)
     return heads
+
+
+def _depths(path: Path, words: List[Word], heads: List[int]) -> List[int]:
+    """How many steps it is from each word to its root, from head to head."""
+    depths = []
+    for i, word in enumerate(words):
+        depth = 0
+        while heads[i] != i:
+            i, depth = heads[i], depth + 1
+            if depth > len(words):
+                raise bad_line(path, word.line, "the heads from here on lead in a circle")
+        depths.append(depth)
+    return depths
 
 
 def _groups(count: int, ranges: Dict[int, Tuple[int, str]]) -> List[range]:
@@ -229,7 +254,3 @@ def _groups(count: int, ranges: Dict[int, Tuple[int, str]]) -> List[range]:
         groups.append(range(i, end))
         i = end
     return groups
-
-
-def _bad_line(path: Path, line: int, problem: str) -> ValueError:
-    return ValueError(Errors.R403.format(path=path, line=line, problem=problem))

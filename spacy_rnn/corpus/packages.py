@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import Errors
-from .records import require_path
+from .files import require_path
 
 
 def packaged_file(module: str, file: Path, requirement: str) -> Path:

@@ -10,6 +10,7 @@ from spacy.util import registry
 
 from .conllu_reader import read_conllu, sentence_ids
 from .packages import packaged_file
+from .records import require_not_negative
 from .sentences import Sentence, pick_split, to_examples
 
 PACKAGE = "dante"
@@ -33,7 +34,9 @@ def create_porttinari_reader_v1(
     seed: Of the split.
     n_sents, gold_preproc, limit: As in `spacy-rnn.conllu_reader.v1`.
     RETURNS: A function from a pipeline to examples.
+    RAISES: ValueError for a number below 0.
     """
+    require_not_negative(n_sents=n_sents, limit=limit)
 
     def read(nlp: Language) -> Iterator[Example]:
         sentences = read_porttinari(split, seed)

@@ -71,7 +71,8 @@ def to_examples(
         yield Example.from_dict(doc, {"cats": cats})
 
 
-def require_path(path, hint: str) -> None:
-    """RAISES: FileNotFoundError that says what to do, if there is nothing at `path`."""
-    if not path.exists():
-        raise FileNotFoundError(Errors.R401.format(path=path, hint=hint))
+def require_not_negative(**settings: int) -> None:
+    """RAISES: ValueError that names a setting below 0."""
+    for name, value in settings.items():
+        if value < 0:
+            raise ValueError(Errors.R411.format(name=name, value=value))

@@ -1,16 +1,19 @@
 """The sample of the Penn Treebank that NLTK ships: 199 texts of the Wall Street Journal."""
 
+import io
 import re
 import zipfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
 from spacy.language import Language
+from spacy.parts_of_speech import IDS
 from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .records import require_path
+from .files import bad_line, decode_lines, read_text, require_path
+from .records import require_not_negative
 from .sentences import Sentence, pick_split, to_examples
 
 # The universal tags of Petrov, Das and McDonald (2012) that UPOS calls otherwise. Renamed,
@@ -41,7 +44,9 @@ def create_treebank_reader_v1(
     seed: Of the split.
     n_sents, gold_preproc, limit: As in `spacy-rnn.conllu_reader.v1`.
     RETURNS: A function from a pipeline to examples.
+    RAISES: ValueError for a number below 0.
     """
+    require_not_negative(n_sents=n_sents, limit=limit)
 
     def read(nlp: Language) -> Iterator[Example]:
         sentences = read_treebank(Path(path), Path(tagset), split, seed)
@@ -66,26 +71,46 @@ def read_treebank(path: Path, tagset: Path, split: str, seed: int = 0) -> Iterat
 
 
 def read_mapping(tagset: Path) -> Dict[str, str]:
-    """From tags of the Penn Treebank to UPOS."""
-    (text,) = read_members(tagset, r"en-ptb\.map").values()
-    pairs = (line.split() for line in text.splitlines() if line.strip())
-    return {tag: TO_UPOS.get(universal, universal) for tag, universal in pairs}
+    """From tags of the Penn Treebank to UPOS.
+
+    RAISES: ValueError that names file and line of anything else.
+    """
+    mapping = {}
+    for name, text in read_members(tagset, r"en-ptb\.map").items():
+        for number, line in enumerate(text.split("\n"), start=1):
+            cells = line.split()
+            if not cells:
+                continue
+            universal = TO_UPOS.get(cells[-1], cells[-1])
+            if len(cells) != 2 or universal not in IDS:
+                problem = f"'{line}' is not a tag and the universal tag for it"
+                raise bad_line(f"{tagset}: {name}", number, problem)
+            mapping[cells[0]] = universal
+    return mapping
 
 
 def read_members(path: Path, pattern: str) -> Dict[str, str]:
     """The texts of all files in a zip archive or folder whose path ends in a pattern.
 
-    RAISES: FileNotFoundError if there is no such path; ValueError if no file is found.
+    RAISES: FileNotFoundError if there is no such path; ValueError if no file is found,
+        the archive is damaged, or a file is not UTF-8.
     """
     require_path(path, "Get it from https://www.nltk.org/nltk_data.")
     ends = re.compile(rf"(?:^|.*/)({pattern})$")
     if path.is_dir():
         names = {str(file.relative_to(path).as_posix()): file for file in path.rglob("*")}
-        found = {n: file.read_text("utf8") for n, file in names.items() if ends.match(n)}
+        found = {n: read_text(file) for n, file in names.items() if ends.match(n)}
     else:
-        with zipfile.ZipFile(path) as archive:
-            members = [name for name in archive.namelist() if ends.match(name)]
-            found = {name: archive.read(name).decode("utf8") for name in members}
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = [name for name in archive.namelist() if ends.match(name)]
+                data = {name: io.BytesIO(archive.read(name)) for name in members}
+        except Exception as error:  # Damaged archives raise errors of many kinds.
+            raise ValueError(Errors.R412.format(path=path, error=error)) from error
+        found = {
+            name: "".join(line for _, line in decode_lines(f"{path}: {name}", file))
+            for name, file in data.items()
+        }
     if not found:
         raise ValueError(Errors.R408.format(path=path, pattern=pattern))
     return found
@@ -99,7 +124,7 @@ def _sentences(where: str, text: str) -> Iterator[List[Token]]:
     them, after the tag of a full stop, and where a line of equals signs parts them."""
     tokens: List[Token] = []
     over = False
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.startswith("===") and tokens:
             yield tokens
             tokens, over = [], False
@@ -109,7 +134,7 @@ def _sentences(where: str, text: str) -> Iterator[List[Token]]:
             word, slash, tag = item.rpartition("/")
             if not word or not tag:
                 problem = f"'{item}' is not a word, a slash and a tag"
-                raise ValueError(Errors.R403.format(path=where, line=number, problem=problem))
+                raise bad_line(where, number, problem)
             if over and tag not in CLOSING:
                 yield tokens
                 tokens, over = [], False

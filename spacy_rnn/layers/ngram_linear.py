@@ -1,16 +1,22 @@
-"""A linear model over hashed n-grams, with dropout: the companion of a recurrent net."""
+"""`spacy-rnn.NgramLinear.v1`: a linear model over hashed n-grams, beside a recurrent net."""
 
 from typing import Any, Callable, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import intify_attr
-from thinc.api import Model, NumpyOps, chain, with_cpu
+from spacy.util import registry
+from thinc.api import Model, NumpyOps, with_cpu
+from thinc.layers.chain import init
 from thinc.layers.resizable import resizable, resize_linear_weighted, resize_model
 from thinc.layers.sparselinear import SparseLinear_v2
 from thinc.types import Floats2d
 from thinc.util import partial
 
-from ..types import Docs
+from ..bridge.ragged import split_rows
+from ..bridge.tokens import Tokens
+from ..types import TokensIn
+from .checks import check_at_least, check_attr, check_rate
+from .running import Running, States
 
 # thinc's Adam moves every weight at one pace, whatever its gradient. Features of this
 # size make the sum over a text's n-grams move as fast as the net does: at ten times
@@ -21,26 +27,48 @@ SCALE = 2.5
 CPU = NumpyOps()
 
 
-def ngram_linear(
-    *, ngram_size: int, length: int, attr: str, dropout: Optional[float], nO: Optional[int]
-) -> Model[Docs, Floats2d]:
-    """Sum a weight per label over the n-grams of a document, divided by the square root
+@registry.architectures("spacy-rnn.NgramLinear.v1")
+def build_ngram_linear_v1(
+    ngram_size: int = 2,
+    length: int = 262144,
+    attr: str = "NORM",
+    dropout: Optional[float] = None,
+    nO: Optional[int] = None,
+) -> Model[TokensIn, Floats2d]:
+    """Logits from single words and phrases: the `linear_model` of
+    `spacy-rnn.TextCatRNN.v1`. As `spacy.TextCatBOW.v3` without its output layer, with
+    dropout of n-grams, weights that learn at the pace of a net beside it, and documents
+    without tokens. The weights of a text's n-grams are summed and divided by the square root
     of their number, so that a long text is not more certain for its length alone.
 
-    For the arguments, see `spacy_rnn.models.ngram_linear`.
+    ngram_size: Words in the longest n-gram. Shorter ones are counted too.
+    length: Number of hashed weights of each label.
+    attr: What of a token counts as its word: "NORM", "LOWER" or "ORTH".
+    dropout: Share of n-grams dropped in training. null follows the dropout that
+        `[training]` sets.
+    nO: Number of labels; inferred from the data if null.
+    RETURNS: A model from documents to logits, of shape (docs, labels).
+    RAISES: ValueError for an argument out of its range.
     """
+    check_attr(attr)
+    check_at_least("ngram_size", ngram_size, 1)
+    check_at_least("length", length, 1)
+    check_rate("dropout", dropout)
     attrs = {"ngram_size": ngram_size, "attr": attr, "dropout": dropout}
     if dropout is None:
         attrs["dropout_rate"] = 0.0
-    ngrams: Model = Model("ngrams", forward, attrs=attrs)
+    ngrams: Model = Model("ngrams", forward_ngrams, attrs=attrs)
     weights = SparseLinear_v2(nO=nO, length=length)
     fill = partial(resize_linear_weighted, fill_defaults={"W": 0.0, "b": 0.0})
     labels: Model = resizable(weights, fill)
     # Not around the n-grams: with_cpu runs what it wraps in training mode at all times.
-    model: Model[Docs, Floats2d] = chain(ngrams, with_cpu(labels, labels.ops))
-    model.name = "ngram_linear"
+    layers = [ngrams, with_cpu(labels, labels.ops)]
+    model: Model[TokensIn, Floats2d] = Model(
+        "ngram_linear", forward, init=init, dims={"nO": nO}, layers=layers
+    )
+    model.set_ref("ngrams", ngrams)
     model.set_ref("labels", labels)
-    model.attrs["resize_output"] = resize_output
+    model.attrs.update(reads_flat=True, resize_output=resize_output, running=RunningNgrams)
     return model
 
 
@@ -53,31 +81,131 @@ def resize_output(model: Model, new_nO: int) -> Model:
     return model
 
 
-def forward(model: Model, docs: Docs, is_train: bool) -> Tuple[Tuple, Callable]:
-    """Keys, values and numbers of the n-grams of each document, for `SparseLinear`."""
+def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """Logits of texts, of shape (texts, labels)."""
+    ngrams, weights = model.layers
+    features, _ = ngrams(X, is_train)
+    if not is_train and isinstance(model.ops, NumpyOps):
+        # As the layers around it, which only matter beside a GPU and for new labels.
+        return model.get_ref("labels").layers[0].predict(features), lambda dY: []
+    return weights(features, is_train)
+
+
+def forward_ngrams(model: Model, X: TokensIn, is_train: bool) -> Tuple[Tuple, Callable]:
+    """Keys, values and numbers of the n-grams of each text, for `SparseLinear`."""
+    tokens = Tokens.of(X)
     rate = model.attrs.get("dropout_rate", model.attrs["dropout"]) if is_train else 0.0
-    size, attr = model.attrs["ngram_size"], intify_attr(model.attrs["attr"])
-    keys, values = [numpy.zeros(0, dtype="uint64")], [numpy.zeros(0, dtype="float32")]
-    for doc in docs:
-        found = _ngrams(doc.to_array(attr), size)
-        value = SCALE / max(len(found), 1) ** 0.5
-        counts = numpy.full(len(found), value, dtype="float32")
-        if rate > 0.0:
-            # All occurrences of an n-gram are dropped, or none.
-            found, counts = numpy.unique(found, return_counts=True)
-            kept = numpy.random.random(len(found)) >= rate
-            found, counts = found[kept], counts[kept] * (value / (1.0 - rate))
-        keys.append(found)
-        values.append(counts)
-    lengths = numpy.asarray([len(found) for found in keys[1:]], dtype="int32")
-    data = numpy.concatenate(values).astype("float32")
-    return (numpy.concatenate(keys), data, lengths), lambda d_output: []
+    size = model.attrs["ngram_size"]
+    words = tokens.words(intify_attr(model.attrs["attr"]))
+    if len(tokens.lengths) == 1:
+        found, values = _weighted_ngrams(words, size, rate)
+        return (found, values, numpy.asarray([len(found)], dtype="int32")), lambda d_output: []
+    parts = [_weighted_ngrams(text, size, rate) for text in split_rows(words, tokens.lengths)]
+    keys, values = zip(*parts) if parts else ((_NO_KEYS,), (_NO_VALUES,))
+    lengths = numpy.asarray([len(found) for found, _ in parts], dtype="int32")
+    return (numpy.concatenate(keys), numpy.concatenate(values), lengths), lambda d_output: []
+
+
+_NO_KEYS, _NO_VALUES = numpy.zeros(0, dtype="uint64"), numpy.zeros(0, dtype="float32")
+
+
+def _weighted_ngrams(
+    words: numpy.ndarray, ngram_size: int, rate: float
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """A text's n-grams and the value of each.
+
+    words: Hashes of the text's words, of shape (tokens,). rate: Share of n-grams to drop.
+    """
+    found = _ngrams(words, ngram_size)
+    value = SCALE / max(len(found), 1) ** 0.5
+    if not rate:
+        return found, numpy.full(len(found), value, dtype="float32")
+    # All occurrences of an n-gram are dropped, or none.
+    found, counts = numpy.unique(found, return_counts=True)
+    kept = numpy.random.random(len(found)) >= rate
+    values = counts[kept] * (value / (1.0 - rate))
+    return found[kept], values.astype("float32")
 
 
 def _ngrams(words: numpy.ndarray, ngram_size: int) -> numpy.ndarray:
-    """Hashes of a document's n-grams. words: Hashes of its words, of shape (tokens,)."""
+    """Hashes of a text's n-grams."""
     ngrams: List[Any] = [words]
     for size in range(2, ngram_size + 1):
         if len(words) >= size:
-            ngrams.append(CPU.ngrams(size, words))
+            ngrams.append(CPU.ngrams(size, numpy.ascontiguousarray(words)))
     return numpy.concatenate(ngrams)
+
+
+class RunningNgrams(Running):
+    """The layer's logits over the words so far. The state has two parts: how many n-grams there
+    were and the sum of their weights, in double precision; and the last words, 0 for none.
+
+    name: Of the component. layer: The layer, whose labels are known.
+    """
+
+    def __init__(self, name: str, layer: Model):
+        attrs = layer.get_ref("ngrams").attrs
+        self.size: int = attrs["ngram_size"]
+        self.attr = intify_attr(attrs["attr"])
+        self.weights = layer.get_ref("labels")
+        self.linear = self.weights.layers[0]
+        labels = self.linear.get_dim("nO")
+        self.initial = [numpy.zeros(1 + labels), numpy.zeros(self.size - 1, dtype="uint64")]
+
+    @property
+    def bias(self) -> numpy.ndarray:
+        return CPU.to_numpy(self.linear.get_param("b"))
+
+    def add(self, X: Tokens, states: States) -> numpy.ndarray:
+        """RETURNS: The logits, of shape (texts, labels)."""
+        sums, last = states
+        windows = self._windows(X, last)
+        keys, counts = self._ngrams(windows)
+        ends = X.lengths.cumsum()
+        if len(ends) < len(counts):
+            counts = numpy.add.reduceat(counts, ends - X.lengths)
+        sums[:, 0] += counts
+        sums[:, 1:] += self._sum(keys, counts)
+        last[:] = windows[ends - 1, 1:]
+        return self._logits(sums)
+
+    def _windows(self, X: Tokens, last: numpy.ndarray) -> numpy.ndarray:
+        """Each word behind the words before it, 0 where there are none, of shape (tokens,
+        ngram_size). last: The last words of each text before."""
+        words, lengths = X.words(self.attr), X.lengths
+        if len(lengths) == len(words):
+            return numpy.concatenate((last, words[:, None]), axis=1)
+        context = self.size - 1
+        parts = lengths + context
+        place = numpy.arange(parts.sum()) - (parts.cumsum() - parts).repeat(parts)
+        new = place >= context
+        joined = numpy.empty(len(place), dtype="uint64")
+        joined[new], joined[~new] = words, last.ravel()
+        return joined[new.nonzero()[0][:, None] - numpy.arange(context, -1, -1)]
+
+    def _ngrams(self, windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """Keys of the n-grams that end in each word, one word's after the other's, and how many
+        each word has."""
+        keys = [windows[:, -1]]
+        for size in range(2, self.size + 1):
+            part = windows[:, self.size - size :]
+            keys.append(CPU.ngrams(size, part.ravel())[::size])
+        # Those of one word, two and so on; not from before the text's first word.
+        whole = windows[:, ::-1] != 0
+        return numpy.stack(keys, axis=1)[whole], whole.sum(axis=1)
+
+    def _sum(self, keys: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:
+        """The weights of the n-grams of each text, of shape (texts, labels)."""
+        values = numpy.full(len(keys), SCALE, dtype="float32")
+        sums: Any = self.weights.predict((keys, values, counts.astype("int32")))
+        return sums.astype("float64") - self.bias
+
+    def _logits(self, sums: numpy.ndarray) -> numpy.ndarray:
+        count = numpy.maximum(sums[:, :1], 1.0)
+        return (sums[:, 1:] / numpy.sqrt(count) + self.bias).astype("float32")
+
+    def after_each(self, X: Tokens) -> numpy.ndarray:
+        """The logits after each word of one text, of shape (tokens, labels)."""
+        keys, counts = self._ngrams(self._windows(X, numpy.zeros((1, self.size - 1), "uint64")))
+        found = self._sum(keys, counts)
+        return self._logits(numpy.concatenate((counts[:, None], found), axis=1).cumsum(axis=0))

@@ -1,132 +1,200 @@
-"""Embeddings of the words that a corpus uses most, and the vocabulary behind them."""
+"""`spacy-rnn.VocabEmbed.v1`: a vector for each word that a corpus uses most."""
 
 import math
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy
-import srsly
+import torch
 from spacy.attrs import intify_attr
 from spacy.strings import get_string_id
+from spacy.util import registry
 from spacy.vocab import Vocab
-from thinc.api import ArgsKwargs, Model
+from thinc.api import Model
 from thinc.backends import get_array_ops
-from thinc.compat import torch
-from thinc.layers.pytorchwrapper import forward
-from thinc.model import deserialize_attr, serialize_attr
+from torch import Tensor, nn
 
+from ..bridge.ragged import Rows, ragged, takes_lists
+from ..bridge.shim import RNNShim, run_module, shim_of
+from ..bridge.tokens import Tokens
+from ..engine.dropout import locked_dropout, word_dropout
+from ..engine.transfer import to_device
 from ..errors import Errors
-from ..types import Docs, TokenRows
-from .convert import follow_dropout_rate, keys_of, lengths_of, torch_to_rows
-from .key_index import KeyIndex
-from .shim import RNNShim, shim_of
+from ..types import RowsOut, TokensIn
+from ..vocabulary.cooccurrence import WINDOW, cooccurrence_vectors
+from ..vocabulary.learning import CorpusKeys
+from ..vocabulary.word_table import WordTable
+from .checks import check_at_least, check_attr, check_choice, check_rate
+from .running import run_tokens_alone
 
-ATTRS = ("NORM", "LOWER", "ORTH")
 STARTS = ("random", "cooccurrence", "vectors")
 # Mean length of a row that starts from given vectors, as a share of that of a standard
 # normal one: as that of rows that start from co-occurrence.
 SCALE = 0.3
 
 
-class WordTable:
-    """The words of a vocabulary, and which row of a table each one has.
-
-    words: The words of rows 1, 2, ...; row 0 is every other word.
-    vectors: What the rows start from, of shape (len(words) + 1, width), or None.
-        Not saved: it is of use until the weights are made.
-    """
-
-    def __init__(self, words: Sequence[str] = (), vectors: Optional[Any] = None):
-        self.words = list(words)
-        self.vectors = vectors
-        self._index = KeyIndex([get_string_id(word) for word in self.words])
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    def find(self, keys: numpy.ndarray) -> numpy.ndarray:
-        """The row of each word.
-
-        keys: The words' hashes in spaCy's string store, of shape (tokens,).
-        RETURNS: Rows of shape (tokens,), 0 where a word is not in the table.
-        """
-        return self._index.find(keys) + 1
-
-
-@serialize_attr.register(WordTable)
-def _serialize_words(_: WordTable, value: WordTable, name: str, model: Model) -> bytes:
-    return srsly.msgpack_dumps(value.words)
-
-
-@deserialize_attr.register(WordTable)
-def _deserialize_words(_: WordTable, value: bytes, name: str, model: Model) -> WordTable:
-    return WordTable(srsly.msgpack_loads(value))
-
-
-def vocab_embed(
+@registry.architectures("spacy-rnn.VocabEmbed.v1")
+def build_vocab_embed_v1(
     width: int,
-    *,
-    attr: str,
-    max_size: int,
-    min_count: int,
-    start: str,
-    dropout: Optional[float],
-    word_dropout: float,
-    sparse: bool,
-) -> Model[Docs, TokenRows]:
-    """Look each token up in a table of the most frequent words of the training texts.
+    attr: str = "NORM",
+    max_size: int = 30000,
+    min_count: int = 2,
+    start: str = "cooccurrence",
+    dropout: Optional[float] = None,
+    word_dropout: float = 0.0,
+    sparse: bool = True,
+) -> Model[TokensIn, RowsOut]:
+    """One trained vector for each of the most frequent words of the training texts,
+    and one for all other words. The vocabulary is learned in `nlp.initialize` and
+    saved with the model.
 
-    `learn_vocab` or `set_vocab` fill the vocabulary, before the layer is initialized.
-    For the arguments, see `spacy_rnn.models.vocab_embed`.
+    width: Width of a vector.
+    attr: What of a token counts as its word: "NORM", "LOWER" or "ORTH".
+    max_size: Number of words to keep, 0 for all.
+    min_count: Leave out words that occur less often. In a corpus of less than 10,000
+        tokens, all words are kept.
+    start: What the vectors start from: "random"; "cooccurrence" for a factorization
+        of which words stand near which in the training texts; or "vectors" for those of
+        `[initialize] vectors`.
+    dropout: Share of a vector's features dropped in training, the same ones at each
+        token of a text. null follows the dropout that `[training]` sets.
+    word_dropout: Share of tokens that training reads as the unknown word.
+    sparse: A step of training changes the vectors of the words in its batch only, as
+        `torch.nn.Embedding` with `torch.optim.SparseAdam`: it costs as much as the batch,
+        not as the vocabulary. Otherwise momentum and decay move all vectors at each step.
+    RETURNS: A model from documents to one array per document, of shape (tokens, width).
+    RAISES: ValueError for an argument out of its range.
     """
+    check_attr(attr)
+    check_choice("start", start, STARTS)
+    check_at_least("width", width, 1)
+    check_at_least("max_size", max_size, 0)
+    check_at_least("min_count", min_count, 1)
+    check_rate("dropout", dropout)
+    check_rate("word_dropout", word_dropout)
+    settings = {"dropout": dropout or 0.0, "word_dropout": word_dropout, "sparse": sparse}
     attrs: Dict[str, Any] = {
+        "settings": settings,
         "attr": attr,
         "max_size": max_size,
         "min_count": min_count,
         "start": start,
-        "dropout": dropout or 0.0,
-        "word_dropout": word_dropout,
-        "sparse": sparse,
         "learn": True,
         "words": WordTable(),
-        "convert_inputs": docs_to_torch,
-        "convert_outputs": torch_to_rows,
+        "learn_vocab": learn_words,
+        "set_vocab": set_words,
+        "reads_flat": True,
+        "running": run_tokens_alone,
+        "check": check_size,
     }
     if dropout is None:
         attrs["dropout_rate"] = 0.0
-    return Model(
-        "vocab_embed",
-        forward,
-        init=init,
-        dims={"nO": width},
-        attrs=attrs,
-        shims=[RNNShim(build_embedding, "VocabEmbed")],
-    )
+    shim = RNNShim(WordEmbedding, "VocabEmbed")
+    return Model("vocab_embed", forward, init=init, dims={"nO": width}, attrs=attrs, shims=[shim])
 
 
-def init(model: Model[Docs, TokenRows], X: Any = None, Y: Any = None) -> None:
+class WordEmbedding(nn.Module):
+    """A table of word vectors with dropout of words and of features.
+
+    num_embeddings: Rows of the table. Row 0 stands for every unknown word.
+    embedding_dim: Width of a row.
+    dropout, word_dropout, sparse: As in `build_vocab_embed_v1`.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        dropout: float = 0.0,
+        word_dropout: float = 0.0,
+        sparse: bool = False,
+    ):
+        super().__init__()
+        self.dropout = dropout
+        self.word_dropout = word_dropout
+        self.table = nn.Embedding(num_embeddings, embedding_dim, sparse=sparse)
+
+    def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Look up one row per token.
+
+        ids: Rows of the table, of shape (tokens,). lengths: Tokens of each text, of
+        shape (texts,). RETURNS: Vectors of shape (tokens, embedding_dim).
+        """
+        ids = word_dropout(ids, self.word_dropout, 0, self.training)
+        return locked_dropout(self.table(ids), lengths, self.dropout, self.training)
+
+    def start_from(self, vectors: Tensor) -> None:
+        """Start from given vectors, of shape (num_embeddings, embedding_dim)."""
+        with torch.no_grad():
+            self.table.weight.copy_(vectors)
+
+
+@takes_lists
+def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:
+    """Vectors of tokens. Tokens have no gradient."""
+    lengths, device = tokens.lengths, shim_of(model).device
+    found = model.attrs["words"].find(tokens.words(intify_attr(model.attrs["attr"])))
+    if not is_train and device.type == "cpu":
+        # As the module in evaluation mode: of a short text, torch's calls cost more than the rows.
+        weights = shim_of(model).view("table.weight")
+        return ragged(weights.take(found, axis=0), lengths), lambda dY: None
+    args = (to_device(torch.from_numpy(found), device), torch.from_numpy(lengths))
+    Y, backprop = run_module(model, args, is_train)
+    return ragged(Y, lengths), lambda dY: backprop(dY.data)
+
+
+def init(model: Model, X: Any = None, Y: Any = None) -> None:
     table: WordTable = model.attrs["words"]
-    if not len(table):
+    if not table.words:
         raise ValueError(Errors.R103.format(name="VocabEmbed"))
+    width = model.get_dim("nO")
     vectors = table.vectors
     if model.attrs["start"] == "vectors" and X:
-        vectors = pretrained(table, X[0].vocab, model.get_dim("nO"))
+        vectors = pretrained(table, X[0].vocab, width)
     shim = shim_of(model)
-    shim.build(
-        num_embeddings=len(table) + 1,
-        embedding_dim=model.get_dim("nO"),
-        dropout=model.attrs["dropout"],
-        word_dropout=model.attrs["word_dropout"],
-        sparse=model.attrs["sparse"],
-    )
+    shim.build(num_embeddings=len(table), embedding_dim=width, **model.attrs["settings"])
     if vectors is not None:
         shim.module.start_from(vectors)
 
 
-def pretrained(table: WordTable, vocab: Vocab, width: int) -> Any:
+def learn_words(model: Model, corpus: CorpusKeys) -> None:
+    """Take the words that a corpus uses most, unless words were given, and what their
+    vectors start from."""
+    attrs = model.attrs
+    attr = intify_attr(attrs["attr"])
+    if attrs["learn"]:
+        words = corpus.most_frequent(attr, attrs["min_count"], attrs["max_size"])
+        if not words:
+            raise ValueError(Errors.R105.format(attr=attrs["attr"], docs=len(corpus.texts[attr])))
+        attrs["words"] = WordTable(words)
+    if attrs["start"] == "cooccurrence":
+        table: WordTable = attrs["words"]
+        # So many unknown words between two texts that none sees a neighbour in the other.
+        gap = numpy.zeros(WINDOW, dtype="int64")
+        parts = [part for text in corpus.texts[attr] for part in (table.find(text), gap)]
+        ids = torch.from_numpy(numpy.concatenate(parts))
+        table.vectors = cooccurrence_vectors(ids, len(table), model.get_dim("nO"))
+
+
+def set_words(model: Model, words: Sequence[str]) -> None:
+    """Take given words."""
+    model.attrs["words"] = WordTable(words)
+    model.attrs["learn"] = False
+
+
+def check_size(model: Model) -> None:
+    """RAISES: ValueError if the words loaded are not as many as the vectors."""
+    rows, words = len(shim_of(model).module.table.weight), len(model.attrs["words"])
+    if rows != words:
+        problem = f"{rows} vectors for {words - 1} words and the unknown one"
+        raise ValueError(Errors.R102.format(name="VocabEmbed", problem=problem))
+
+
+def pretrained(table: WordTable, vocab: Vocab, width: int) -> Tensor:
     """What rows start from where the pipeline has word vectors: the vector of the word, or
     of its lower case, all scaled alike. A word without either starts near zero.
 
-    RETURNS: A tensor of shape (len(table) + 1, width).
+    RETURNS: A tensor of shape (len(table), width).
     RAISES: ValueError if there are no vectors, or of another width.
     """
     vectors = vocab.vectors
@@ -135,7 +203,7 @@ def pretrained(table: WordTable, vocab: Vocab, width: int) -> Any:
     rows = _rows_of(table.words, vectors)
     lower = _rows_of([word.lower() for word in table.words], vectors)
     rows = numpy.where(rows < 0, lower, rows)
-    start = torch.randn(len(table) + 1, width) * 1e-2
+    start = torch.randn(len(table), width) * 1e-2
     known = torch.from_numpy(rows >= 0)
     found = torch.from_numpy(get_array_ops(vectors.data).to_numpy(vectors.data)[rows[rows >= 0]])
     length = found.norm(dim=1).mean().clamp(min=1e-8)
@@ -145,22 +213,5 @@ def pretrained(table: WordTable, vocab: Vocab, width: int) -> Any:
 
 def _rows_of(words: Sequence[str], vectors: Any) -> numpy.ndarray:
     """The row of each word in spaCy's table of vectors, -1 where it has none."""
-    return numpy.asarray(vectors.find(keys=[get_string_id(word) for word in words]))
-
-
-def build_embedding(**config: Any) -> Any:
-    from ..modules.word_embedding import WordEmbedding
-
-    return WordEmbedding(**config)
-
-
-def docs_to_torch(model: Model, docs: Docs, is_train: bool) -> Tuple[ArgsKwargs, Callable]:
-    """Arguments (ids, lengths) for the torch module. Documents have no gradient."""
-    from ..modules.transfer import to_device
-
-    follow_dropout_rate(model, is_train)
-    keys = keys_of(docs, intify_attr(model.attrs["attr"]))
-    ids = torch.from_numpy(model.attrs["words"].find(keys))
-    lengths = torch.from_numpy(lengths_of(docs))
-    args = (to_device(ids, shim_of(model).device), lengths)
-    return ArgsKwargs(args=args, kwargs={}), lambda d_inputs: []
+    rows = vectors.find(keys=[get_string_id(word) for word in words])
+    return get_array_ops(rows).to_numpy(rows)

@@ -5,26 +5,30 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tupl
 
 import numpy
 from spacy.attrs import IS_SPACE, ORTH, POS, TAG
-from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.parts_of_speech import IDS as POS_IDS
 from spacy.parts_of_speech import NAMES as POS_NAMES
 from spacy.pipeline.tagger import Tagger
+from spacy.strings import StringStore
 from spacy.tokens import Doc, Token
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
 from thinc.api import Config, Model, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..bridge.ragged import ragged, split_rows
+from ..bridge.tokens import Tokens, lengths_of
+from ..engine.forks import forks_wait
+from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
-from ..layers.convert import keys_of, lengths_of, split
-from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
-from ..layers.without_blanks import strip_blanks, without_blanks
+from ..layers.tagger import score_tokens
 from ..streaming.tagger_streams import TaggerStream, TaggerStreams
 from ..training.loss import token_cross_entropy
-from .checked_folder import CheckedFolder
-from .parts_by_tokens import TOKENS_AT_ONCE, parts_by_tokens
+from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
+from .parts_by_tokens import parts_by_tokens
+from .safe_loading import SafeLoading
 from .tagger_scorer import score_tags
+from .textcat_lstm import check_smoothing, not_a_number
 
 # https://universaldependencies.org/u/pos
 UPOS = (
@@ -35,6 +39,7 @@ ATTRS = {"POS": POS, "TAG": TAG}
 # What blank tokens get.
 BLANK = {"POS": "SPACE", "TAG": "_SP"}
 
+# As in configs/tagger_bilstm.cfg.
 DEFAULT_MODEL_CONFIG = """
 [model]
 @architectures = "spacy.Tagger.v2"
@@ -48,6 +53,8 @@ DEFAULT_MODEL_CONFIG = """
 [model.tok2vec.embed.words]
 @architectures = "spacy-rnn.VocabEmbed.v1"
 width = 100
+attr = "LOWER"
+max_size = 0
 word_dropout = 0.15
 
 [model.tok2vec.embed.chars]
@@ -73,10 +80,11 @@ DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
         "top_k": 0,
         "scorer": {"@scorers": "spacy-rnn.tagger_scorer.v1"},
     },
-    # Half for each, since the attribute is not known here: the other is never scored.
     default_score_weights={
-        "pos_acc": 0.5,
-        "tag_acc": 0.5,
+        "tagging_acc": 1.0,
+        "tagging_acc_unseen": None,
+        "pos_acc": None,
+        "tag_acc": None,
         "pos_acc_unseen": None,
         "tag_acc_unseen": None,
         "pos_per_type": None,
@@ -108,12 +116,12 @@ def make_tagger_bilstm(
     )
 
 
-class TaggerBiLSTM(CheckedFolder, Tagger):
+class TaggerBiLSTM(SafeLoading, Tagger):
     """Part-of-speech tags, one for each token that is not blank.
 
     A `spacy.pipeline.Tagger` with a recurrent model, which writes `Token.pos_` or
     `Token.tag_`. Its vocabulary comes from the training texts. Blank tokens are tagged
-    by rule, and kept from the model unless it listens to an upstream component.
+    by rule, and kept from the recurrent net.
 
     vocab: The shared vocabulary.
     model: The model, as `spacy.Tagger.v2`.
@@ -122,7 +130,7 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         "TAG" writes `Token.tag_` and takes any labels.
     overwrite: Replace tags that tokens have already.
     neg_prefix: A training tag that begins with it says which tag is wrong. For "TAG".
-    label_smoothing: Share of each truth that is spread over all labels.
+    label_smoothing: Share of each truth that is spread over the other labels.
     top_k: Also write the k most likely tags with their probabilities, as a dictionary,
         most likely first, into `Token._.pos_probs` (or `Token._.tag_probs`). 0 for none.
     scorer: The scoring method.
@@ -151,16 +159,29 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
             neg_prefix=neg_prefix,
             label_smoothing=label_smoothing,
         )
-        if attr not in ATTRS:
-            raise ValueError(Errors.R001.format(name="attr", value=attr, allowed=tuple(ATTRS)))
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(Errors.R307.format(name=name, value=label_smoothing))
-        if top_k < 0:
-            raise ValueError(Errors.R002.format(name="top_k", value=top_k, expected="at least 0"))
         self.cfg["attr"] = attr
         self.cfg["top_k"] = top_k
-        if top_k and not Token.has_extension(self._extension):
-            Token.set_extension(self._extension, default=None)
+        self.check_settings(self.cfg)
+        self.remember_settings()
+
+    def check_settings(self, cfg: Dict[str, Any]) -> None:
+        """Check settings and labels, and register what they ask for.
+
+        RAISES: ValueError for an attr, top_k or label_smoothing out of its range, and for labels
+            that are not of UPOS, with `attr = "POS"`.
+        """
+        attr, top_k = cfg["attr"], cfg["top_k"]
+        if attr not in ATTRS:
+            raise ValueError(Errors.R001.format(name="attr", value=attr, allowed=tuple(ATTRS)))
+        if not isinstance(top_k, int) or top_k < 0:
+            raise ValueError(Errors.R002.format(name="top_k", value=top_k, expected="at least 0"))
+        check_smoothing(self.name, cfg["label_smoothing"])
+        for label in cfg["labels"] if attr == "POS" else ():
+            if label not in UPOS:
+                raise ValueError(Errors.R310.format(name=self.name, label=label, allowed=UPOS))
+        extension = f"{attr.lower()}_probs"
+        if top_k and not Token.has_extension(extension):
+            Token.set_extension(extension, default=None)
 
     @property
     def _extension(self) -> str:
@@ -197,16 +218,29 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         labels: Labels to use, instead of those found in the data.
         vocab: Words to use, most frequent first, instead of those found in the data.
         RAISES: ValueError for a corpus that is empty, has no tags, or has tags that are
-            not of UPOS, with `attr = "POS"`.
+            not of UPOS, with `attr = "POS"`; and for score weights of the other attribute.
         """
+        if nlp is not None:
+            self._check_score_weights(nlp)
         if not callable(get_examples):
             # Raises. Not called otherwise, since it reads the whole corpus.
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         for label in self._learn(get_examples, labels, vocab):
             self.add_label(label)
-        sample = [strip_blanks(eg.predicted) for eg in islice(get_examples(), 10)]
+        sample = [eg.predicted for eg in islice(get_examples(), 10)]
         truths = [self.model.ops.alloc2f(len(doc), len(self.labels)) for doc in sample]
         self.model.initialize(X=sample, Y=truths)
+
+    def _check_score_weights(self, nlp: Language) -> None:
+        """The score of training must not be about what the component does not write."""
+        weights = nlp.config["training"]["score_weights"]
+        mine = self.cfg["attr"].lower()
+        other = "pos" if mine == "tag" else "tag"
+        others = [nlp.get_pipe_meta(name) for name in nlp.pipe_names if name != self.name]
+        if any(f"{other}_acc" in (meta.default_score_weights or {}) for meta in others):
+            return
+        if weights.get(f"{other}_acc") and not weights.get(f"{mine}_acc"):
+            raise ValueError(Errors.R317.format(name=self.name, attr=mine, other=other))
 
     def _learn(
         self,
@@ -215,7 +249,7 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         vocab: Optional[Iterable[str]],
     ) -> List[str]:
         """Learn all that comes from the whole corpus. RETURNS: The labels."""
-        layers = embeddings_in(self.model)
+        layers = learners_in(self.model)
         if vocab is not None:
             set_vocab(layers, list(vocab))
         counts = TagCounts(ATTRS[self.cfg["attr"]])
@@ -223,11 +257,15 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         if not counts.words:
             raise ValueError(Errors.R301.format(name=self.name))
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
+        if labels is not None:
+            return list(labels)
         found = [self._name_of(value) for value in sorted(counts.tags)]
-        if not found:
-            raise ValueError(Errors.R311.format(name=self.name, attr=self.cfg["attr"].lower()))
-        positive = [label for label in found if not self._is_negative(label)]
-        return sorted(positive) if labels is None else list(labels)
+        positive = sorted(label for label in found if not self._is_negative(label))
+        if not positive and not self.labels:
+            error = Errors.R316 if found else Errors.R311
+            attr, prefix = self.cfg["attr"].lower(), self.cfg["neg_prefix"]
+            raise ValueError(error.format(name=self.name, attr=attr, prefix=prefix))
+        return positive
 
     def _name_of(self, value: int) -> str:
         """The tag that a document's array has as a number."""
@@ -245,23 +283,27 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
 
         docs: The documents; empty ones are legal.
         RETURNS: For each document an array of shape (tokens, labels): the higher, the
-            likelier; where a token is blank, zeros or whatever a listener gives.
+            likelier; zeros where a token is blank.
         """
         docs = list(docs)
-        lengths = lengths_of(docs)
-        empty: Any = self.model.ops.alloc2f(0, len(self.labels))
-        scores: List[Any] = [empty] * len(docs)
-        model = without_blanks(self.model)
-        for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
-            batch = [docs[i] for i in part]
-            # spaCy's layers are not made for a batch without a token.
-            found = model.predict(batch) if _has_words(batch) else self._zeros(batch)
+        scores: List[Any] = [None] * len(docs)
+        for part in parts_by_tokens(lengths_of(docs), TOKENS_AT_ONCE):
+            with forks_wait:
+                found = self._predict_part([docs[i] for i in part])
             for i, rows in zip(part, found):
                 scores[i] = rows
         return scores
 
-    def _zeros(self, docs: List[Doc]) -> List[Floats2d]:
-        return [self.model.ops.alloc2f(len(doc), len(self.labels)) for doc in docs]
+    def _predict_part(self, docs: List[Doc]) -> List[Any]:
+        tokens = Tokens(docs)
+        visible = tokens.visible()
+        if visible is tokens and tokens.lengths.any():
+            return split_rows(score_tokens(self.model, tokens, False)[0].data, tokens.lengths)
+        whole: Any = self.model.ops.alloc2f(int(tokens.lengths.sum()), len(self.labels))
+        if visible.lengths.any():
+            rows: Any = visible.rows
+            whole[self.model.ops.asarray1i(rows)] = score_tokens(self.model, visible, False)[0].data
+        return split_rows(whole, tokens.lengths)
 
     def predict_proba(self, docs: Iterable[Doc]) -> List[Floats2d]:
         """The probability of each label for each token, without changing the documents.
@@ -273,7 +315,7 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         docs = list(docs)
         probs = self._probabilities(self.predict(docs))
         for doc, rows in zip(docs, probs):
-            blank = doc.to_array(IS_SPACE).nonzero()[0]
+            blank: Any = doc.to_array(IS_SPACE).nonzero()[0]
             rows[self.model.ops.asarray1i(blank)] = 0.0
         return probs
 
@@ -281,7 +323,8 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         """The model gives logits unless its output layer normalizes."""
         layers = [node for node in self.model.walk() if "softmax_normalize" in node.attrs]
         if layers and layers[-1].attrs["softmax_normalize"]:
-            return [self.model.ops.xp.array(rows) for rows in scores]
+            xp: Any = self.model.ops.xp
+            return [xp.array(rows) for rows in scores]
         return [self.model.ops.softmax(rows) for rows in scores]
 
     def streams(self, nlp: Language) -> TaggerStreams:
@@ -314,22 +357,26 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         if not docs:
             return
         attr = ATTRS[self.cfg["attr"]]
-        values = numpy.asarray([self._value_of(label) for label in self.labels], dtype="uint64")
-        blank = self._value_of(BLANK[self.cfg["attr"]])
+        tokens = Tokens(docs)
+        for strings in {id(doc.vocab.strings): doc.vocab.strings for doc in docs}.values():
+            # Documents may have another vocabulary than the component. The hashes are the same.
+            values = [self._value_of(label, strings) for label in self.labels]
+            blank = self._value_of(BLANK[self.cfg["attr"]], strings)
         xp: Any = self.model.ops.xp
         best = self.model.ops.to_numpy(xp.concatenate(scores).argmax(axis=1))
-        tags = numpy.where(keys_of(docs, IS_SPACE) != 0, numpy.uint64(blank), values[best])
+        tags = numpy.asarray(values, dtype="uint64")[best]
+        tags = numpy.where(tokens.keys(IS_SPACE) != 0, numpy.uint64(blank), tags)
         if not self.cfg["overwrite"]:
-            present = keys_of(docs, attr)
+            present = tokens.keys(attr)
             tags = numpy.where(present == 0, tags, present)
-        for doc, row in zip(docs, split(tags, lengths_of(docs))):
+        for doc, row in zip(docs, split_rows(tags, tokens.lengths)):
             doc.from_array([attr], row)  # type: ignore[arg-type]
         if self.cfg["top_k"]:
             self._set_top_k(docs, scores)
 
-    def _value_of(self, label: str) -> int:
+    def _value_of(self, label: str, strings: StringStore) -> int:
         """The number that a document's array has for a tag."""
-        return POS_IDS[label] if self.cfg["attr"] == "POS" else self.vocab.strings.add(label)
+        return POS_IDS[label] if self.cfg["attr"] == "POS" else strings.add(label)
 
     def _set_top_k(self, docs: List[Doc], scores: List[Floats2d]) -> None:
         for doc, rows in zip(docs, self._probabilities(scores)):
@@ -356,15 +403,16 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
         """
         losses = {} if losses is None else losses
         losses.setdefault(self.name, 0.0)
-        validate_examples(examples, f"{type(self).__name__}.update")
         examples = list(examples)
-        docs = [eg.predicted for eg in examples]
-        if not _has_words(docs):
+        validate_examples(examples, f"{type(self).__name__}.update")
+        tokens = Tokens([eg.predicted for eg in examples]).visible()
+        if not tokens.lengths.any():
             return losses
         set_dropout_rate(self.model, drop)
-        probs, backprop = without_blanks(self.model).begin_update(docs)
-        loss, d_scores = self.get_loss(examples, probs)
-        backprop(d_scores)
+        with forks_wait:
+            probs, backprop = score_tokens(self.model, tokens, True)
+            loss, d_scores = self._loss(examples, probs.data, tokens.rows)
+            backprop(ragged(d_scores, tokens.lengths))
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += loss
@@ -380,28 +428,36 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
             logits, one array for each example.
         RAISES: ValueError if the loss is not a number.
         """
-        examples = list(examples)
+        xp: Any = self.model.ops.xp
+        loss, d_scores = self._loss(list(examples), xp.concatenate(scores), None)
+        return loss, split_rows(d_scores, lengths_of(scores))
+
+    def _loss(
+        self, examples: List[Example], probs: Any, visible: Optional[numpy.ndarray]
+    ) -> Tuple[float, Any]:
+        """The loss of the probabilities of some tokens of all examples. visible: Which of them
+        these are, None for all."""
+        rows: Any
+        negative: Any
         rows, negative = self._truths(examples)
+        if visible is not None:
+            rows, negative = rows[visible], negative[visible]
         xp: Any = self.model.ops.xp
         truths = xp.zeros((len(rows), len(self.labels)), dtype="float32")
         known = self.model.ops.asarray1i((rows >= 0).nonzero()[0])
         truths[known, self.model.ops.asarray1i(rows[rows >= 0])] = 1.0
-        loss, d_scores = token_cross_entropy(
-            xp.concatenate(scores),
-            truths,
-            self.model.ops.asarray(negative),
-            self.cfg["label_smoothing"],
-            xp=xp,
-        )
-        if numpy.isnan(loss):
-            raise ValueError(SpacyErrors.E910.format(name=self.name))
-        return loss, split(d_scores, lengths_of(scores))
+        negative = self.model.ops.asarray(negative)
+        smoothing = self.cfg["label_smoothing"]
+        loss, d_scores = token_cross_entropy(probs, truths, negative, smoothing, xp=xp)
+        if not numpy.isfinite(loss):
+            raise ValueError(not_a_number(self.name, examples))
+        return loss, d_scores
 
     def _truths(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The row of each token's tag among the labels, -1 where there is none, and
         whether it is the tag that is wrong. Both of shape (tokens,)."""
         values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
-        values[keys_of([eg.predicted for eg in examples], IS_SPACE) != 0] = 0
+        values[Tokens([eg.predicted for eg in examples]).keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
         names = ["" if value == 0 else self._name_of(value) for value in found.tolist()]
         negative = numpy.asarray([self._is_negative(name) for name in names])
@@ -430,10 +486,22 @@ class TaggerBiLSTM(CheckedFolder, Tagger):
 
         For the arguments, see `update`.
         """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
         validate_examples(examples, f"{type(self).__name__}.rehearse")
-        docs = [strip_blanks(eg.predicted) for eg in examples]
-        stripped = [Example(doc, doc) for doc in docs if len(doc)]
-        return super().rehearse(stripped, drop=drop, sgd=sgd, losses=losses)
+        tokens = Tokens([eg.predicted for eg in examples]).visible()
+        if self._rehearsal_model is None or not tokens.lengths.any():
+            return losses
+        set_dropout_rate(self.model, drop)
+        with forks_wait:
+            probs, backprop = score_tokens(self.model, tokens, True)
+            scores, _ = score_tokens(self._rehearsal_model, tokens, False)
+            gradient: Any = probs.data - self._probabilities([scores.data])[0]
+            backprop(ragged(gradient, tokens.lengths))
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += float((gradient**2).sum())
+        return losses
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples. RETURNS: See `tagger_scorer`."""
@@ -465,11 +533,6 @@ class TagCounts:
             self.words.append(gold.to_array(ORTH)[tagged])
             self.tags.update(numpy.unique(tags[tagged]).tolist())
             yield eg
-
-
-def _has_words(docs: List[Doc]) -> bool:
-    """Whether any token is not blank."""
-    return bool((keys_of(docs, IS_SPACE) == 0).any())
 
 
 def _aligned(eg: Example, attr: str) -> numpy.ndarray:

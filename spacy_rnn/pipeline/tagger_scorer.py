@@ -30,7 +30,9 @@ def score_tags(
     seen_words: Hashes of the words that training has seen.
     RETURNS: For "POS": `pos_acc`, `pos_acc_unseen` (the accuracy on words that are not
         among those seen; None where there are none), and `pos_per_type` (precision,
-        recall and F of each tag). For "TAG" the same with `tag`.
+        recall and F of each tag). For "TAG" the same with `tag`. For both, the two accuracies
+        as `tagging_acc` and `tagging_acc_unseen` too, so that a config can weigh them whatever
+        the attribute.
     """
     examples = list(examples)
     attr = token_attr.lower()
@@ -46,6 +48,8 @@ def score_tags(
     scores = Scorer.score_token_attr(examples, attr, getter=tag)
     unseen = Scorer.score_token_attr(examples, attr, getter=tag_if_unseen)
     scores[f"{attr}_acc_unseen"] = unseen[f"{attr}_acc"]
+    for score in ("acc", "acc_unseen"):
+        scores[f"tagging_{score}"] = scores[f"{attr}_{score}"]
     scores[f"{attr}_per_type"] = _score_per_type(examples, name)
     return scores
 

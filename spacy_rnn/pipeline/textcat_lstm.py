@@ -2,29 +2,33 @@
 
 import warnings
 from collections import Counter
-from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 
 import numpy
+from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer, textcat_score
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model
+from thinc.api import Config, Model, set_dropout_rate
 from thinc.types import Floats2d
 
+from ..bridge.ragged import reads_flat
+from ..bridge.tokens import Tokens, lengths_of
+from ..engine.forks import forks_wait
+from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors, Warnings
-from ..layers.convert import lengths_of
-from ..layers.keep_ends import count_cuts
-from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
-from ..streaming.textcat_streams import RunningHead, TextCatStream, TextCatStreams
+from ..layers.running import running_form
+from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
-from .checked_folder import CheckedFolder
-from .parts_by_tokens import TOKENS_AT_ONCE, parts_by_tokens
+from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
+from .parts_by_tokens import parts_by_tokens
+from .safe_loading import SafeLoading
 
 ClassWeight = Union[None, str, Dict[str, float]]
 
+# As in configs/textcat_lstm.cfg.
 DEFAULT_MODEL_CONFIG = """
 [model]
 @architectures = "spacy-rnn.TextCatRNN.v1"
@@ -35,6 +39,7 @@ exclusive_classes = true
 [model.tok2vec]
 @architectures = "spacy-rnn.VocabEmbed.v1"
 width = 64
+max_size = 20000
 word_dropout = 0.25
 
 [model.encode]
@@ -94,7 +99,7 @@ def make_textcat_lstm(
     )
 
 
-class TextCatLSTM(CheckedFolder, TextCategorizer):
+class TextCatLSTM(SafeLoading, TextCategorizer):
     """Text classification with labels that exclude each other.
 
     A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
@@ -109,8 +114,12 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         examples / (labels * examples of the label).
     label_smoothing: Share of each truth that is spread over all labels.
     scorer: The scoring method.
-    RAISES: ValueError for a class_weight or label_smoothing outside of these.
+    RAISES: ValueError for a class_weight or label_smoothing outside of these, and for a model of
+        the other kind of labels.
     """
+
+    exclusive_classes = True
+    learned = ("labels", "positive_label", "balanced_weights")
 
     def __init__(
         self,
@@ -124,13 +133,30 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         scorer: Optional[Callable] = textcat_score,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
-        _check_class_weight(name, class_weight)
-        if not 0.0 <= label_smoothing < 1.0:
-            raise ValueError(Errors.R307.format(name=name, value=label_smoothing))
+        self._check_kind(model)
         self.cfg["label_smoothing"] = label_smoothing
         self.cfg["class_weight"] = class_weight
+        self.check_settings(self.cfg)
         # What "balanced" came to: learned in `initialize`, saved with the component.
         self.cfg["balanced_weights"] = {}
+        self.remember_settings()
+
+    def check_settings(self, cfg: Dict[str, Any]) -> None:
+        """RAISES: ValueError for a class_weight or label_smoothing out of its range."""
+        _check_class_weight(self.name, cfg["class_weight"])
+        check_smoothing(self.name, cfg["label_smoothing"])
+
+    def _check_kind(self, model: Model) -> None:
+        multi_label = model.attrs.get("multi_label")
+        if multi_label is not None and multi_label == self.exclusive_classes:
+            factories = ("textcat_lstm", "textcat_multilabel_lstm")
+            factory, other = factories if self.exclusive_classes else factories[::-1]
+            found, expected = (str(value).lower() for value in (not multi_label, multi_label))
+            raise ValueError(
+                Errors.R313.format(
+                    name=self.name, factory=factory, other=other, found=found, expected=expected
+                )
+            )
 
     def initialize(  # type: ignore[override]
         self,
@@ -150,10 +176,10 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         positive_label: The label that the score is about, of two.
         vocab: Words to use, most frequent first, instead of those found in the data.
         RAISES: ValueError for a corpus that is empty, has values other than 0 and 1,
-            more than one true label in a text, or one label only.
+            more than one true label in a text, or one label only where no labels are given.
         """
         names = self._learn(get_examples, labels, vocab)
-        sample = list(islice(get_examples(), 10))
+        sample = sample_of(get_examples())
         super().initialize(lambda: sample, nlp=nlp, labels=names, positive_label=positive_label)
         self._check_weight_labels()
 
@@ -167,15 +193,18 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         if not callable(get_examples):
             # Raises. Not called otherwise, since it reads the whole corpus.
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        layers = embeddings_in(self.model)
+        layers = learners_in(self.model)
         if vocab is not None:
             set_vocab(layers, list(vocab))
         counts = CorpusCounts()
         learn_vocab(layers, (eg.predicted for eg in self._counted(get_examples(), counts)))
+        self._check_counts(counts, labels is not None or bool(self.labels))
         names = counts.labels if labels is None else list(labels)
-        self._check_counts(counts, names)
+        self._warn_of_unseen(counts, names)
         self._set_balanced_weights(counts, names)
-        count_cuts(self.model, numpy.asarray(counts.lengths))
+        for node in self.model.walk():
+            if "count_cuts" in node.attrs:
+                node.attrs["count_cuts"](node, numpy.asarray(counts.lengths))
         return names
 
     def _counted(self, examples: Iterable[Example], counts: "CorpusCounts") -> Iterator[Example]:
@@ -185,21 +214,25 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
             counts.add(eg)
             yield eg
 
-    def _check_counts(self, counts: "CorpusCounts", labels: List[str]) -> None:
+    def _check_counts(self, counts: "CorpusCounts", labels_given: bool) -> None:
         if not counts.examples:
             raise ValueError(Errors.R301.format(name=self.name))
-        if not counts.positive and not counts.negative:
-            raise ValueError(Errors.R309.format(name=self.name))
-        self._check_contrast(counts)
-        unseen = [label for label in labels if not counts.positive[label]]
-        if unseen:
-            warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=3)
+        if not labels_given:
+            # Where labels are given, the examples may be a few of many.
+            if not counts.labels:
+                raise ValueError(Errors.R309.format(name=self.name))
+            self._check_contrast(counts)
 
     def _check_contrast(self, counts: "CorpusCounts") -> None:
         """There must be at least two labels to tell apart."""
         if len(counts.positive) == 1 and counts.examples > 1:
             label, count = counts.positive.most_common(1)[0]
             raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
+
+    def _warn_of_unseen(self, counts: "CorpusCounts", labels: List[str]) -> None:
+        unseen = [label for label in labels if not counts.positive[label]]
+        if counts.labels and unseen:
+            warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=4)
 
     def _set_balanced_weights(self, counts: "CorpusCounts", labels: List[str]) -> None:
         if self.cfg["class_weight"] == "balanced":
@@ -224,18 +257,25 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         A document's scores depend on that document alone. Long batches go through the
         model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
 
-        docs: The documents; empty ones are legal.
+        docs: The documents; empty ones are legal. With a model of another architecture than
+            `spacy-rnn.TextCatRNN.v1`, their scores are 0, as in spaCy.
         RETURNS: Scores of shape (docs, labels), from 0 to 1.
         """
-        docs = list(docs)
+        with forks_wait:
+            return self._predict(list(docs))
+
+    def _predict(self, docs: List[Doc]) -> Any:
         lengths = lengths_of(docs)
+        flat = reads_flat(self.model)
+        if flat and lengths.sum() <= TOKENS_AT_ONCE:
+            return self.model.predict(Tokens(docs, lengths))
+        scored = None if flat else lengths.nonzero()[0]
+        parts = parts_by_tokens(lengths if flat else lengths[scored], TOKENS_AT_ONCE)
         scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels))
-        rows: Callable[[Any], Any] = self.model.ops.asarray1i
-        for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
-            scores[rows(part)] = self.model.predict([docs[i] for i in part])
-        empty = (lengths == 0).nonzero()[0]
-        if len(empty):
-            scores[rows(empty)] = self._score_of_empty()
+        for part in parts:
+            rows: Any = part if scored is None else scored[part]
+            found = self.model.predict([docs[i] for i in rows])
+            scores[self.model.ops.asarray1i(rows)] = found
         return scores
 
     def streams(self, nlp: Language) -> TextCatStreams:
@@ -249,7 +289,7 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         nlp: The pipeline, for its tokenizer.
         RAISES: ValueError for a model that reads in two directions, or cuts texts.
         """
-        return TextCatStreams(nlp, self.name, self.model, list(self.labels), self._score_of_empty)
+        return TextCatStreams(nlp, self.name, self.model, list(self.labels))
 
     def stream(self, nlp: Language) -> TextCatStream:
         """Score one text while it arrives: `push` pieces of it, read `cats` at any time,
@@ -269,33 +309,29 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         RETURNS: Categories, one dictionary for each token.
         RAISES: ValueError for a model that listens to another component.
         """
-        if any("listener" in node.name for node in self.model.walk()):
-            raise ValueError(Errors.R703.format(name=self.name, layer="listener"))
+        listener = next((n for n in self.model.walk() if hasattr(n, "upstream_name")), None)
+        if listener is not None:
+            raise ValueError(Errors.R703.format(name=self.name, layer=listener.name))
         if not len(doc):
             return []
         try:
-            head = RunningHead(self.name, self.model)
+            running = running_form(self.name, self.model)
         except ValueError:
             scores = self._scores_of_beginnings(doc)
         else:
-            scores = head.after_each(doc)
+            with forks_wait:
+                scores = running.after_each(Tokens([doc]))
         return [dict(zip(self.labels, row)) for row in scores.tolist()]
 
     def _scores_of_beginnings(self, doc: Doc) -> numpy.ndarray:
         scores, start = [], 1
         while start <= len(doc):
-            # As many as go through the model at once: no more of them need be there.
+            # Only as many documents as one pass of the model takes.
             end = start + max(1, TOKENS_AT_ONCE // len(doc))
             beginnings = [doc[:i].as_doc() for i in range(start, min(end, len(doc) + 1))]
             scores.append(self.model.ops.to_numpy(self.predict(beginnings)))
             start = end
         return numpy.concatenate(scores)
-
-    def _score_of_empty(self) -> Any:
-        """The scores of no tokens at all, of shape (labels,). Not all layers of spaCy
-        take an empty document on its own, but beside another one they do."""
-        beside = Doc(self.vocab, words=["a"])
-        return self.model.predict([beside, Doc(self.vocab)])[1]
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Write scores into `Doc.cats`.
@@ -306,6 +342,60 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         for doc, row in zip(docs, rows):
             doc.cats.update(zip(self.labels, row))
 
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Any = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples.
+
+        drop: The dropout rate. sgd: The optimizer, None or False to update later.
+        losses: The losses so far, by component: the mean cross-entropy is added.
+        RETURNS: The losses.
+        RAISES: ValueError for a label that the component does not have, a value other than 0
+            and 1, and scores that are not numbers.
+        """
+        validate_examples(examples, f"{type(self).__name__}.update")
+        for eg in examples:
+            unknown = [label for label in eg.reference.cats if label not in self.cfg["labels"]]
+            if unknown:
+                text, allowed = start_of(eg.reference), self.labels
+                raise ValueError(
+                    Errors.R315.format(name=self.name, label=unknown[0], text=text, allowed=allowed)
+                )
+        with forks_wait:
+            return super().update(examples, drop=drop, sgd=sgd or None, losses=losses)
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Any = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Update towards what the model said when `nlp.resume_training` was called.
+
+        For the arguments, see `update`.
+        """
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        docs = [eg.predicted for eg in examples]
+        if self._rehearsal_model is None or not any(map(len, docs)):
+            return losses
+        set_dropout_rate(self.model, drop)
+        with forks_wait:
+            scores, backprop = self.model.begin_update(docs)
+            gradient = scores - self._rehearsal_model.predict(docs)
+            backprop(gradient)
+        if sgd not in (None, False):
+            self.finish_update(sgd)
+        losses[self.name] += float((gradient**2).sum())
+        return losses
+
     def get_loss(  # type: ignore[override]
         self, examples: Iterable[Example], scores: Floats2d
     ) -> Tuple[float, Floats2d]:
@@ -314,8 +404,12 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
         examples: The examples. scores: From the model, of shape (examples, labels).
         RETURNS: The mean cross-entropy, and the gradient of the sum with respect to
             the logits, of shape (examples, labels).
+        RAISES: ValueError if a score is not a number.
         """
         validate_examples(examples, f"{type(self).__name__}.get_loss")
+        xp: Any = self.model.ops.xp
+        if not xp.isfinite(scores).all():
+            raise ValueError(not_a_number(self.name, list(examples)))
         truths, known = self._examples_to_truth(examples)
         return self._cross_entropy(scores, truths, self.model.ops.asarray(known))  # type: ignore
 
@@ -343,13 +437,13 @@ class TextCatLSTM(CheckedFolder, TextCategorizer):
             self._check_values(cats, eg.reference)
             true = [label for label, value in cats.items() if value == 1.0]
             if len(true) > 1:
-                text = _start_of(eg.reference)
+                text = start_of(eg.reference)
                 raise ValueError(Errors.R303.format(name=self.name, text=text, labels=true))
 
     def _check_values(self, cats: Mapping[str, float], doc: Doc) -> None:
         for label, value in cats.items():
             if value not in (0.0, 1.0):
-                text = _start_of(doc)
+                text = start_of(doc)
                 raise ValueError(
                     Errors.R302.format(name=self.name, label=label, value=value, text=text)
                 )
@@ -378,6 +472,25 @@ class CorpusCounts:
             (self.positive if value else self.negative)[label] += 1
 
 
+def sample_of(examples: Iterable[Example]) -> List[Example]:
+    """Ten examples that have tokens, for the widths of layers; or fewer, where there are none."""
+    first: List[Example] = []
+    for eg in examples:
+        if len(eg.predicted):
+            first.append(eg)
+        elif not first:
+            empty = eg
+        if len(first) == 10:
+            break
+    return first or [empty]
+
+
+def check_smoothing(name: str, value: Any) -> None:
+    """RAISES: ValueError unless it is a share from 0 to below 1."""
+    if not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
+        raise ValueError(Errors.R307.format(name=name, value=value))
+
+
 def _check_class_weight(name: str, value: Any) -> None:
     valid = value is None or value == "balanced"
     if isinstance(value, dict):
@@ -386,5 +499,13 @@ def _check_class_weight(name: str, value: Any) -> None:
         raise ValueError(Errors.R306.format(name=name, value=value))
 
 
-def _start_of(doc: Doc) -> str:
+def start_of(doc: Doc) -> str:
+    """The beginning of a text, for an error."""
     return doc.text if len(doc.text) <= 60 else doc.text[:60] + "..."
+
+
+def not_a_number(name: str, examples: List[Example]) -> str:
+    """spaCy's message, and which batch it is about."""
+    error = SpacyErrors.E910.format(name=name)
+    text = start_of(examples[0].reference)
+    return Errors.R314.format(error=error, count=len(examples), text=text)

@@ -1,6 +1,5 @@
 """`textcat_multilabel_lstm`: any number of labels per text, by a recurrent net."""
 
-from itertools import islice
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 from spacy.language import Language
@@ -22,6 +21,7 @@ from .textcat_lstm import (
     ClassWeight,
     CorpusCounts,
     TextCatLSTM,
+    sample_of,
 )
 
 DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
@@ -74,6 +74,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     label_smoothing: Share of each truth that is spread over true and false.
     """
 
+    exclusive_classes = False
+
     def __init__(
         self,
         vocab: Vocab,
@@ -106,7 +108,7 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         """Learn labels, vocabulary and class weights from all examples, in one pass,
         and make the model's weights. See `TextCatLSTM.initialize`."""
         names = self._learn(get_examples, labels, vocab)
-        sample = list(islice(get_examples(), 10))
+        sample = sample_of(get_examples())
         MultiLabel_TextCategorizer.initialize(self, lambda: sample, nlp=nlp, labels=names)
         self._check_weight_labels()
 

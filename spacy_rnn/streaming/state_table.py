@@ -4,10 +4,12 @@ from typing import List, Sequence
 
 import numpy
 
+from ..engine.threads import ForkSafeLock
+
 
 class StateTable:
     """Arrays with a row for each open text, so that those of many are read and written at
-    once. Grows with the number of texts that are open at the same time.
+    once. Grows with the number of texts that are open at the same time. Threads may share it.
 
     initial: The state of a text that has just begun, as rows of numbers.
     """
@@ -16,6 +18,7 @@ class StateTable:
         self.initial = list(initial)
         self._arrays = [numpy.empty((0, *part.shape), dtype=part.dtype) for part in initial]
         self._free: List[int] = []
+        self._lock = ForkSafeLock()
 
     def __len__(self) -> int:
         """Texts that there is room for."""
@@ -23,12 +26,13 @@ class StateTable:
 
     def open(self) -> int:
         """RETURNS: The row of one more text."""
-        if not self._free:
-            self._grow()
-        row = self._free.pop()
-        for array, part in zip(self._arrays, self.initial):
-            array[row] = part
-        return row
+        with self._lock:
+            if not self._free:
+                self._grow()
+            row = self._free.pop()
+            for array, part in zip(self._arrays, self.initial):
+                array[row] = part
+            return row
 
     def _grow(self) -> None:
         size = len(self)
@@ -40,7 +44,8 @@ class StateTable:
         self._free += range(size + more - 1, size - 1, -1)
 
     def close(self, row: int) -> None:
-        """Give a row to the next text."""
+        """Give a row to the next text. Takes no lock, since it may be called when memory is
+        freed, at any time."""
         self._free.append(row)
 
     def get(self, rows: numpy.ndarray) -> List[numpy.ndarray]:
@@ -49,5 +54,6 @@ class StateTable:
 
     def set(self, rows: numpy.ndarray, states: Sequence[numpy.ndarray]) -> None:
         """Write some states."""
-        for array, part in zip(self._arrays, states):
-            array[rows] = part
+        with self._lock:
+            for array, part in zip(self._arrays, states):
+                array[rows] = part

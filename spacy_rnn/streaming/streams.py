@@ -1,20 +1,27 @@
 """Texts that are scored while they arrive: what classifier and tagger share."""
 
 import weakref
+import zlib
 from abc import ABC, abstractmethod
-from typing import Any, List, Sequence, Tuple, Union, cast
+from contextlib import contextmanager
+from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import srsly
 from spacy.attrs import LENGTH, SPACY
 from spacy.language import Language
-from spacy.tokens import Doc
+from thinc.api import Model
 
+from ..bridge.shim import RNNShim
+from ..bridge.tokens import Tokens
+from ..engine.forks import forks_wait
 from ..errors import Errors
 from .state_table import StateTable
 from .text_buffer import TextBuffer, check_tokenizer, spaced_rules
 
 Piece = Union[str, bytes]
+# No state has larger numbers, whatever a text's length.
+LARGEST = 1e30
 
 
 class Stream:
@@ -39,7 +46,7 @@ class Stream:
         inside of a character. Words count when it is clear where they end.
 
         RETURNS: See `Streams.push`.
-        RAISES: ValueError if the stream is closed.
+        RAISES: ValueError if the stream is closed, or the piece is no text.
         """
         return self.streams.push([self], [piece])[0]
 
@@ -69,19 +76,29 @@ class Stream:
             msg = srsly.msgpack_loads(bytes_data)
             found = [numpy.frombuffer(data, dtype=dtype) for dtype, data in msg["state"]]
             same = msg["fingerprint"] == self.streams.fingerprint
-            initial = self.streams.states.initial
-            shapes = [part.shape for part in found] == [part.shape for part in initial]
             buffer = TextBuffer(self.streams.spaced_rules)
             buffer.set_state(msg["buffer"])
             closed = bool(msg["closed"])
         except Exception as error:
             problem = f"corrupt: {type(error).__name__}: {error}"
             raise ValueError(Errors.R705.format(problem=problem)) from error
-        if not (same and shapes):
+        if not same:
             raise ValueError(Errors.R705.format(problem="of another pipeline"))
+        self._check_state(found)
         self.buffer, self.closed = buffer, closed
         self.streams.states.set(numpy.asarray([self.row]), [part[None] for part in found])
         return self
+
+    def _check_state(self, found: List[numpy.ndarray]) -> None:
+        initial = self.streams.states.initial
+        kinds = [[(part.dtype, part.shape) for part in parts] for parts in (found, initial)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(Errors.R705.format(problem="corrupt: a state of another shape"))
+        # The highest of no tokens is infinitely low.
+        numbers = [part for part in found if part.dtype.kind == "f"]
+        finite = [part[part != -numpy.inf] for part in numbers]
+        if not all((numpy.abs(part) < LARGEST).all() for part in finite):
+            raise ValueError(Errors.R705.format(problem="corrupt: a state that is not a number"))
 
 
 class Streams(ABC):
@@ -89,19 +106,48 @@ class Streams(ABC):
 
     nlp: The pipeline, for its tokenizer.
     name: Of the component, for errors.
+    model: Its model.
+    labels: Its labels.
     initial: The state before the first token, as rows of numbers.
-    fingerprint: Tells the weights of one training from those of another.
     RAISES: ValueError for a tokenizer that is not spaCy's own.
     """
 
     def __init__(
-        self, nlp: Language, name: str, initial: Sequence[numpy.ndarray], fingerprint: Any
+        self,
+        nlp: Language,
+        name: str,
+        model: Model,
+        labels: Sequence[str],
+        initial: Sequence[numpy.ndarray],
     ):
         self.name = name
+        self.model = model
+        self._shims = [s for node in model.walk() for s in node.shims if isinstance(s, RNNShim)]
+        self.labels = list(labels)
         self.tokenizer = check_tokenizer(name, nlp.tokenizer)
-        self.spaced_rules = spaced_rules(self.tokenizer.rules)
+        self.spaced_rules = spaced_rules(self.tokenizer)
         self.states = StateTable(initial)
-        self.fingerprint = fingerprint
+        self._versions = self._versions_now()
+        # Made when the first stream is saved: it takes a look at all weights.
+        self._checksum: Optional[int] = None
+
+    @property
+    def fingerprint(self) -> List[Any]:
+        """Tells one trained model from another: its labels and all that is saved of it, when a
+        stream is saved or loaded for the first time."""
+        self._check_model()
+        if self._checksum is None:
+            self._checksum = zlib.crc32(self.model.to_bytes())
+        return [self.labels, self._checksum]
+
+    def _versions_now(self) -> List[Any]:
+        output = self.model.get_ref("output_layer").maybe_get_dim("nO")
+        return [output, *(shim.version for shim in self._shims)]
+
+    def _check_model(self) -> None:
+        """RAISES: ValueError if the model has been trained on, or has got more labels."""
+        if self._versions != self._versions_now():
+            raise ValueError(Errors.R709.format(name=self.name))
 
     @abstractmethod
     def open(self) -> Stream:
@@ -109,12 +155,12 @@ class Streams(ABC):
 
     @abstractmethod
     def advance(
-        self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+        self, tokens: Tokens, states: List[numpy.ndarray]
     ) -> Tuple[List[numpy.ndarray], List[Any]]:
         """Read new tokens of some streams.
 
-        doc: The tokens, one stream after the other. lengths: Of each stream, at least 1.
-        states: Parts of their states, one row each, which may be written over.
+        tokens: At least one of each stream. states: Parts of their states, one row each, which
+        may be written over.
         RETURNS: The states after, and for each stream what its push returns.
         """
 
@@ -123,77 +169,96 @@ class Streams(ABC):
         """What a push returns that has completed no word."""
 
     def push(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[Any]:
-        """Add one piece to each of some streams, and read all together in one step.
+        """Add one piece to each of some streams, and read all together in one step. If that
+        fails, no stream has changed.
 
         streams: Different streams, made by `open`. pieces: One for each, may be empty.
         RETURNS: For each stream its categories so far, or the words that it has completed.
         RAISES: ValueError for a closed stream, one given twice, another number of pieces, or
             pieces that are no text.
         """
-        if len(pieces) != len(streams) or len(set(map(id, streams))) != len(streams):
+        if len(pieces) != len(streams):
             raise ValueError(Errors.R706.format(streams=len(streams), pieces=len(pieces)))
-        for stream in streams:
-            if stream.closed or stream.streams is not self:
-                raise ValueError(Errors.R704.format(name=self.name))
-        texts = self._decode(streams, pieces)
-        return self._read(streams, [s.buffer.push(text) for s, text in zip(streams, texts)])
+        self._check_streams(streams)
+        if any(stream.closed for stream in streams):
+            raise ValueError(Errors.R704.format(name=self.name))
+        with self._unchanged_on_error(streams):
+            texts = self._decode(streams, pieces)
+            complete = [stream.buffer.push(text) for stream, text in zip(streams, texts)]
+            return self._read(streams, complete)
 
-    def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> Sequence[str]:
-        """All pieces as text, or none of them read."""
-        kinds = set(map(type, pieces))
-        if kinds <= {str}:
-            return cast(Sequence[str], pieces)
-        for kind in kinds:
-            if not issubclass(kind, (str, bytes)):
-                raise ValueError(Errors.R708.format(found=kind.__name__))
-        before = [stream.buffer.get_state() for stream in streams]
+    def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[str]:
+        if isinstance(pieces, (str, bytes)):
+            raise ValueError(Errors.R708.format(found="one piece in place of a list of them"))
+        for piece in pieces:
+            if not isinstance(piece, (str, bytes)):
+                raise ValueError(Errors.R708.format(found=type(piece).__name__))
         try:
             return [stream.buffer.decode(piece) for stream, piece in zip(streams, pieces)]
-        except UnicodeDecodeError:
-            for stream, state in zip(streams, before):
-                stream.buffer.set_state(state)
+        except UnicodeError as error:
+            raise ValueError(Errors.R708.format(found=error)) from error
+
+    @contextmanager
+    def _unchanged_on_error(self, streams: Sequence[Stream]) -> Iterator[None]:
+        """Put buffers back if a step fails. States are written when it has succeeded."""
+        marks = [stream.buffer.mark() for stream in streams]
+        try:
+            yield
+        except BaseException:
+            for stream, mark in zip(streams, marks):
+                stream.buffer.restore(mark)
             raise
 
     def close(self, streams: Sequence[Stream]) -> List[Any]:
         """Read what was held back of some streams, which end here. Closing again changes
-        nothing. RETURNS: As `push`."""
-        texts = ["" if stream.closed else stream.buffer.close() for stream in streams]
-        found = self._read(streams, texts)
+        nothing. A character whose last bytes never came counts as U+FFFD.
+
+        RETURNS: As `push`.
+        RAISES: ValueError for a stream that another `streams` has opened, or one given twice.
+        """
+        self._check_streams(streams)
+        with self._unchanged_on_error(streams):
+            texts = ["" if stream.closed else stream.buffer.close() for stream in streams]
+            found = self._read(streams, texts)
         for stream in streams:
             stream.closed = True
         return found
 
+    def _check_streams(self, streams: Sequence[Stream]) -> None:
+        if any(stream.streams is not self for stream in streams):
+            raise ValueError(Errors.R704.format(name=self.name))
+        if len(set(map(id, streams))) != len(streams):
+            raise ValueError(Errors.R706.format(streams=len(streams), pieces="the same"))
+
     def _read(self, streams: Sequence[Stream], texts: List[str]) -> List[Any]:
-        rows = [stream.row for stream, text in zip(streams, texts) if text]
-        found = self._advance(numpy.asarray(rows), [text for text in texts if text])
+        rows = numpy.asarray([s.row for s, text in zip(streams, texts) if text], dtype="int64")
+        found: List[Any] = []
+        if len(rows):
+            self._check_model()
+            tokens = self._tokenize([text for text in texts if text])
+            with forks_wait:
+                states, found = self.advance(tokens, self.states.get(rows))
+            self.states.set(rows, states)
         if len(found) == len(streams):
             return found
         rest = iter(found)
         return [next(rest) if text else self.unchanged(s) for s, text in zip(streams, texts)]
 
-    def _advance(self, rows: numpy.ndarray, texts: List[str]) -> List[Any]:
-        if not texts:
-            return []
-        states, results = self.advance(*self._tokenize(texts), self.states.get(rows))
-        self.states.set(rows, states)
-        return results
-
-    def _tokenize(self, texts: List[str]) -> Tuple[Doc, numpy.ndarray]:
-        """The tokens of all texts, and the number of those of each. Since each text begins
-        where the last one has ended, with a word after white space, they can be tokenized
-        as one; but not where a text ends without, or begins with white space."""
-        separate = all(text[-1].isspace() and not text[0].isspace() for text in texts)
-        if len(texts) > 1 and separate and not self.spaced_rules:
+    def _tokenize(self, texts: List[str]) -> Tokens:
+        """The tokens of all texts. Since each text begins where the last one has ended, with a
+        word after white space, they can be tokenized as one; but not where a text ends without,
+        or begins with white space, or where special cases look across it."""
+        if len(texts) > 1 and self._apart(texts):
             doc = self.tokenizer("".join(texts))
             sizes = doc.to_array([LENGTH, SPACY]).sum(axis=1).astype("int64")
             ends = numpy.asarray([len(text) for text in texts]).cumsum()
-            return doc, numpy.diff(numpy.searchsorted(sizes.cumsum(), ends, "right"), prepend=0)
-        docs = [self.tokenizer(text) for text in texts]
-        lengths = numpy.asarray([len(doc) for doc in docs])
-        return docs[0] if len(docs) == 1 else _join(docs), lengths
+            lengths = numpy.diff(numpy.searchsorted(sizes.cumsum(), ends, "right"), prepend=0)
+            return Tokens([doc], lengths)
+        return Tokens([self.tokenizer(text) for text in texts])
 
-
-def _join(docs: List[Doc]) -> Doc:
-    tokens = [token for doc in docs for token in doc]
-    spaces = [bool(token.whitespace_) for token in tokens]
-    return Doc(docs[0].vocab, words=[token.text for token in tokens], spaces=spaces)
+    def _apart(self, texts: List[str]) -> bool:
+        """Whether texts one after the other have the tokens that each has alone."""
+        join = self.spaced_rules.join
+        if not all(text[-1].isspace() and not text[0].isspace() for text in texts):
+            return False
+        return not any(join(before, after) for before, after in zip(texts, texts[1:]))

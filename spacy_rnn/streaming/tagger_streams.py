@@ -1,15 +1,14 @@
 """Tags of words while they arrive."""
 
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Sequence, Tuple
 
 import numpy
-from spacy.attrs import IS_SPACE
 from spacy.language import Language
-from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..layers.without_blanks import strip_blanks
-from .recurrent_body import RecurrentBody
+from ..bridge.ragged import split_rows
+from ..bridge.tokens import Tokens
+from ..layers.running import running_form
 from .streams import Stream, Streams
 
 
@@ -34,42 +33,46 @@ class TaggerStreams(Streams):
     name: Of the component.
     model: Its model, a `spacy.Tagger.v2`.
     labels: Its labels.
-    blank: The tag of blank tokens, which the model never reads.
-    RAISES: ValueError for a model that reads in two directions.
+    blank: The tag of blank tokens, which the model does not read.
+    RAISES: ValueError for a model that reads in two directions, or has layers that look at more
+        than the tokens so far.
     """
 
-    def __init__(self, nlp: Language, name: str, model: Model, labels: List[str], blank: str):
-        self.body = RecurrentBody(name, [model.get_ref("tok2vec")])
-        self.head = model.layers[-1]
-        self.labels = labels
+    def __init__(self, nlp: Language, name: str, model: Model, labels: Sequence[str], blank: str):
+        self.running = running_form(name, model.get_ref("tok2vec"))
+        self.head = model.layers[1:]
         self.blank = blank
-        fingerprint = [list(labels), self.body.fingerprint()]
-        super().__init__(nlp, name, [self.body.initial()], fingerprint)
+        super().__init__(nlp, name, model, labels, self.running.initial)
 
     def open(self) -> TaggerStream:
         """Begin a text."""
         return TaggerStream(self)
 
     def advance(
-        self, doc: Doc, lengths: numpy.ndarray, states: List[numpy.ndarray]
+        self, tokens: Tokens, states: List[numpy.ndarray]
     ) -> Tuple[List[numpy.ndarray], List[List[TaggedWord]]]:
         """Read new tokens and tag them."""
-        visible = doc.to_array(IS_SPACE) == 0
-        ends = lengths.cumsum()
-        counts = numpy.add.reduceat(visible.astype("int64"), ends - lengths)
-        tags = numpy.full(len(doc), self.blank, dtype=object)
-        state, some = states[0], counts > 0
+        visible = tokens.visible()
+        tags = numpy.full(int(tokens.lengths.sum()), self.blank, dtype=object)
+        some = visible.lengths > 0
         if some.any():
-            after = state.copy()
-            rows: Any
-            rows, after[some] = self.body.run(strip_blanks(doc), counts[some], state[some])
-            scores = self.head.predict([self.head.ops.asarray2f(rows)])[0]
-            best = self.head.ops.to_numpy(scores).argmax(axis=1)
-            tags[visible] = numpy.asarray(self.labels, dtype=object)[best]
-            state = after
-        words = [TaggedWord(t.text, t.whitespace_, tag) for t, tag in zip(doc, tags)]
-        parts = zip(ends.tolist(), lengths.tolist())
-        return [state], [words[end - length : end] for end, length in parts]
+            own = [part[some] for part in states]
+            read = Tokens(visible.docs, visible.lengths[some], visible.rows)
+            best = self._best(self.running.add(read, own).data)
+            tags[slice(None) if visible.rows is None else visible.rows] = best
+            for part, new in zip(states, own):
+                part[some] = new
+        found = zip((token for doc in tokens.docs for token in doc), tags)
+        words: Any = [TaggedWord(t.text, t.whitespace_, tag) for t, tag in found]
+        return states, split_rows(words, tokens.lengths)
+
+    def _best(self, rows: Any) -> numpy.ndarray:
+        """The likeliest tag of each token."""
+        ops = self.model.ops
+        scores: Any = ops.asarray2f(rows)
+        for layer in self.head:
+            scores = layer.predict(scores)
+        return numpy.asarray(self.labels, dtype=object)[ops.to_numpy(scores).argmax(axis=1)]
 
     def unchanged(self, stream: TaggerStream) -> List[TaggedWord]:
         """No words."""

@@ -2,7 +2,8 @@
 
 import codecs
 import re
-from typing import Any, Iterable, List, Sequence, Tuple, Union
+from functools import lru_cache
+from typing import Any, Dict, FrozenSet, List, Set, Tuple, Union
 
 from spacy.tokenizer import Tokenizer
 
@@ -11,41 +12,105 @@ from ..errors import Errors
 _BOUNDARY = re.compile(r"(?<=\s)(?=\S)")
 _IN_RULE = re.compile(r"(?<=\s)")
 
-Splits = Sequence[Tuple[str, str]]
+# Characters that are held back for special cases at most.
+MAX_HELD = 1000
+# Stands for a character that the text has ended inside of.
+CUT_OFF = "\ufffd"
 
 
-def spaced_rules(rules: Iterable[str]) -> Splits:
-    """Special cases that may join words across white space, as Spanish "EE. UU.": for each
-    place with white space what stands before it and after it."""
-    return tuple(
-        (rule[: place.start()], rule[place.start() :])
-        for rule in rules
-        if rule.strip()
-        for place in _IN_RULE.finditer(rule)
-    )
+class SpacedRules:
+    """Special cases of a tokenizer that look across white space.
+
+    tokenizer: The tokenizer. spaCy takes a special case apart by affixes, and looks for these
+        tokens one after the other, also with a space between: in "( =)" it finds "(=", which
+        it then leaves alone, but has thereby passed "=)" over.
+    """
+
+    def __init__(self, tokenizer: Tokenizer):
+        rules = [rule for rule in tokenizer.rules if rule.strip()]
+        # Those that may join words, as Spanish "EE. UU.": what stands before and after.
+        self.splits = [
+            (r[: m.start()], r[m.start() :]) for r in rules for m in _IN_RULE.finditer(r)
+        ]
+        self.pairs: Dict[str, Set[Tuple[str, str]]] = {}
+        plain = _without_rules(tokenizer)
+        for rule in rules:
+            words = [token.text for token in plain(rule)]
+            for left, right in zip(words, words[1:]):
+                if left.strip() and right.strip():
+                    self.pairs.setdefault(right[0], set()).add((left, right))
+
+    def join(self, before: str, after: str) -> bool:
+        """Whether a special case may match tokens on both sides of a place.
+
+        before: Text that ends in white space. after: Text that begins with a word.
+        """
+        for left, right in self.splits:
+            if before.endswith(left) and (after.startswith(right) or right.startswith(after)):
+                return True
+        pairs = self.pairs.get(after[0])
+        if not pairs:
+            return False
+        before = before.rstrip()
+        return any(_ends_in(before, left) and _begins_with(after, right) for left, right in pairs)
+
+
+def _ends_in(text: str, word: str) -> bool:
+    """Whether a text may end in a token."""
+    inside = word[0].isalnum() and text[-len(word) - 1 : -len(word)].isalnum()
+    return text.endswith(word) and not inside
+
+
+def _begins_with(text: str, word: str) -> bool:
+    """Whether a text, which goes on, may begin with a token."""
+    inside = word[-1].isalnum() and text[len(word) : len(word) + 1].isalnum()
+    return (text.startswith(word) and not inside) or word.startswith(text)
+
+
+def _without_rules(tokenizer: Tokenizer) -> Tokenizer:
+    parts = ("prefix_search", "suffix_search", "infix_finditer", "token_match", "url_match")
+    return Tokenizer(tokenizer.vocab, **{part: getattr(tokenizer, part) for part in parts})
+
+
+@lru_cache(maxsize=8)
+def _cached_rules(tokenizer: Tokenizer, rules: FrozenSet[str]) -> SpacedRules:
+    return SpacedRules(tokenizer)
+
+
+def spaced_rules(tokenizer: Tokenizer) -> SpacedRules:
+    """The special cases of a tokenizer that look across white space."""
+    return _cached_rules(tokenizer, frozenset(tokenizer.rules))
 
 
 class TextBuffer:
-    """Holds text back until white space has followed it and then something else: spaCy's
-    tokenizer looks at each stretch between white space on its own.
+    """Holds text back until white space has followed it and then something else: but for
+    special cases, spaCy's tokenizer looks at each stretch between white space on its own.
 
-    splits: Where special cases of the tokenizer have white space, as `spaced_rules` gives
-        them: these are not cut either.
+    At most `MAX_HELD` characters are held back for special cases, so that a text of nothing
+    but quotation marks is read as well.
+
+    rules: The tokenizer's special cases that do not, as `spaced_rules` gives them.
     """
 
-    __slots__ = ("_splits", "_parts", "_decoder")
+    __slots__ = ("_rules", "_parts", "_decoder")
 
-    def __init__(self, splits: Splits = ()):
-        self._splits = splits
+    def __init__(self, rules: SpacedRules):
+        self._rules = rules
         self._parts: List[str] = []
         self._decoder = codecs.getincrementaldecoder("utf-8")()
 
     def decode(self, piece: Union[str, bytes]) -> str:
         """Text from a piece of text or of UTF-8, which may end inside of a character.
 
-        RAISES: UnicodeDecodeError; the piece is then as if it had not been given.
+        RAISES: UnicodeError; the piece is then as if it had not been given.
         """
-        return piece if isinstance(piece, str) else self._decoder.decode(piece)
+        if isinstance(piece, str):
+            if self.pending:
+                raise UnicodeError("text behind the first bytes of a character")
+            # Half of a surrogate pair is no text.
+            piece.encode("utf-8")
+            return piece
+        return self._decoder.decode(piece)
 
     def push(self, text: str) -> str:
         """Add text, cut anywhere. RETURNS: Text that is complete: up to the first
@@ -60,37 +125,51 @@ class TextBuffer:
             return ""
         held = "".join(self._parts)
         end = len(held) - len(recent) + last
-        if self._splits:
-            end = self._last_outside_rules(held)
+        if self._rules.splits or words[-1][0] in self._rules.pairs:
+            end = self._last_apart(held, end)
         self._parts = [held[end:]]
         return held[:end]
 
-    def _last_outside_rules(self, held: str) -> int:
+    def _last_apart(self, held: str, end: int) -> int:
+        """The last place that no special case looks across, 0 if there is none."""
         places = [match.start() for match in _BOUNDARY.finditer(held)]
-        return next((p for p in reversed(places) if not self._in_rule(held, p)), 0)
-
-    def _in_rule(self, held: str, place: int) -> bool:
-        rest = held[place:]
-        return any(
-            held.endswith(left, 0, place) and (rest.startswith(right) or right.startswith(rest))
-            for left, right in self._splits
-        )
+        found = (p for p in reversed(places) if not self._rules.join(held[:p], held[p:]))
+        return next(found, end if len(held) > MAX_HELD else 0)
 
     def close(self) -> str:
-        """RETURNS: All that was held back. RAISES: UnicodeDecodeError if the bytes end
-        inside of a character."""
-        self._decoder.decode(b"", final=True)
+        """RETURNS: All that was held back. If the bytes end inside of a character, U+FFFD stands
+        for it."""
+        if self.pending:
+            self._parts.append(CUT_OFF)
+            self._decoder.reset()
         held = "".join(self._parts)
         self._parts = []
         return held
 
+    @property
+    def pending(self) -> bytes:
+        """The first bytes of a character whose others have not come yet."""
+        return self._decoder.getstate()[0]
+
+    def mark(self) -> Tuple[List[str], int, bytes]:
+        """Where the buffer stands now, for `restore`."""
+        return self._parts, len(self._parts), self.pending
+
+    def restore(self, mark: Tuple[List[str], int, bytes]) -> None:
+        """Undo what was done since a `mark`: the list of parts was added to, or replaced."""
+        self._parts, count, pending = mark
+        del self._parts[count:]
+        self._decoder.reset()
+        self._decoder.decode(pending)
+
     def get_state(self) -> List[Any]:
         """What the next piece depends on: text and bytes."""
-        return ["".join(self._parts), self._decoder.getstate()[0]]
+        return ["".join(self._parts), self.pending]
 
     def set_state(self, state: List[Any]) -> None:
         """Go on where `get_state` was called."""
         text, pending = state
+        text.encode("utf-8")
         self._parts = [text] if text else []
         self._decoder.reset()
         self._decoder.decode(pending)

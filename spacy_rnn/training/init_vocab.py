@@ -10,7 +10,7 @@ from spacy.util import registry
 from thinc.api import Model
 
 from ..errors import Errors
-from ..layers.vocabulary import embeddings_in, learn_vocab, set_vocab
+from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
 
 
 @registry.callbacks("spacy-rnn.init_vocab.v1")
@@ -60,7 +60,7 @@ def find_embeddings(
     names = nlp.component_names if component is None else [component]
     pipes: List[Any] = [nlp.get_pipe(name) for name in names]
     models = [pipe.model for pipe in pipes if isinstance(getattr(pipe, "model", None), Model)]
-    layers = [layer for model in models for layer in embeddings_in(model) if only(layer)]
+    layers = [layer for model in models for layer in learners_in(model) if only(layer)]
     if not layers:
         where = "" if component is None else f" in its component '{component}'"
         raise ValueError(Errors.R502.format(where=where))

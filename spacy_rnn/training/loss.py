@@ -42,13 +42,17 @@ def token_cross_entropy(
         left out.
     negative: Whether the annotated label is the wrong one, of shape (tokens,). The loss
         of such a token is -log(1 - p), and only that label's logit has a gradient.
-    label_smoothing, xp: As in `softmax_cross_entropy`.
+    label_smoothing: Share of the truth that is spread over the other labels, as in spaCy.
+    xp: numpy or cupy.
     RETURNS: The mean over tokens, and the gradient of the sum with respect to the
         logits, of shape (tokens, labels).
     """
     wrong = truths * negative[:, None]
     ones = xp.ones((1, truths.shape[1]), dtype=truths.dtype)
-    mean, gradient = softmax_cross_entropy(probs, truths - wrong, ones, label_smoothing, xp=xp)
+    labels = truths.shape[1]
+    # Of the share spread over all labels, the true one gets a part back.
+    smoothing = label_smoothing * labels / max(labels - 1, 1)
+    mean, gradient = softmax_cross_entropy(probs, truths - wrong, ones, smoothing, xp=xp)
     right_count, wrong_count = float((truths - wrong).sum()), float(wrong.sum())
     if not wrong_count:
         return mean, gradient

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,25 @@ def test_convert_table_cleans(table, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "arguments",
+    [
+        ("convert-conllu", "a.conllu", "out.spacy", "--limit"),
+        ("convert-conllu", "a.conllu", "out.spacy", "--n-sents"),
+        ("convert-glove", "out", "--limit"),
+        ("convert-imdb", "assets", "out", "--limit"),
+        ("convert-porttinari", "out", "--limit"),
+        ("convert-porttinari", "out", "--n-sents"),
+        ("convert-table", "a.csv", "out.spacy", "--limit"),
+        ("convert-treebank", "assets", "out", "--limit"),
+        ("convert-treebank", "assets", "out", "--n-sents"),
+    ],
+)
+def test_numbers_below_zero_are_refused(arguments):
+    result = run(*arguments, "-1")
+    assert result.exit_code == 2 and f"Invalid value for '{arguments[-1]}'" in result.output
+
+
+@pytest.mark.parametrize(
     "extra,message",
     [
         (["--text-column", "body"], "R402"),
@@ -88,8 +108,6 @@ def test_convert_imdb_from_the_package(tmp_path):
 
 
 def test_convert_imdb_from_the_archive(tmp_path):
-    import tarfile
-
     root = tmp_path / "source" / "aclImdb"
     for split in ("train", "test"):
         for kind in ("neg", "pos"):
@@ -109,6 +127,17 @@ def test_convert_imdb_from_the_archive(tmp_path):
     sizes = [len(read(output / f"{split}.spacy")) for split in ("train", "dev", "test")]
     assert sizes == [22, 2, 24]
     assert not any("of" in doc.text.split() for doc in read(output / "test.spacy"))
+
+
+def test_convert_imdb_from_a_damaged_archive(tmp_path):
+    archive = tmp_path / "aclImdb_v1.tar.gz"
+    (tmp_path / "0_1.txt").write_bytes(bytes(range(256)) * 99)
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "0_1.txt", "aclImdb/train/neg/0_1.txt")
+    archive.write_bytes(archive.read_bytes()[:-40])
+    result = run("convert-imdb", tmp_path, tmp_path / "out")
+    assert result.exit_code == 1 and "R412" in result.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0_1.txt", archive.name]
 
 
 def test_score(trained, tmp_path):
@@ -222,7 +251,7 @@ def test_vocabulary_and_labels_from_files(tmp_path):
     nlp = spacy.load(project / "out" / "model-last")
     pipe = nlp.get_pipe("textcat_lstm")
     assert pipe.labels == ("NEGATIVE", "POSITIVE")
-    assert len(next(n for n in pipe.model.walk() if n.name == "vocab_embed").attrs["words"]) == 3
+    assert len(next(n for n in pipe.model.walk() if "words" in n.attrs).attrs["words"].words) == 3
 
 
 def test_pretraining_and_training_from_it(tmp_path):

@@ -42,6 +42,14 @@ def test_convert_conllu_fails_with_a_message_and_writes_nothing(tmp_path):
     assert result.exit_code == 1 and "R403" in result.output and not output.exists()
 
 
+def test_convert_conllu_from_a_truncated_file(tmp_path):
+    path, output = tmp_path / "bad.conllu.gz", tmp_path / "bad.spacy"
+    path.write_bytes(gzip.compress("\n".join(SAMPLE).encode("utf8"))[:-20])
+    result = run("convert-conllu", path, output)
+    assert result.exit_code == 1 and "R403" in result.output and "damaged" in result.output
+    assert not output.exists()
+
+
 def test_convert_treebank(assets, tmp_path):  # noqa: F811
     for name in ("treebank", "universal_tagset"):
         (assets / name).rename(assets / f"{name}.zip")
@@ -84,6 +92,11 @@ def test_convert_glove(glove_package, tmp_path):
     for form in ("cat", "Cat", "CAT"):
         assert nlp(form)[0].vector.tolist() == [4.0, 5.0, 6.0, 7.0]
     assert not nlp("dog")[0].has_vector
+
+
+def test_convert_glove_to_an_unknown_language(tmp_path):
+    result = run("convert-glove", tmp_path / "vectors", "--lang", "xyz")
+    assert result.exit_code == 1 and "E048" in result.output
 
 
 def test_convert_glove_without_the_package(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 import spacy
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spacy_rnn.corpus.conllu_reader import create_conllu_reader_v1, read_conllu, sentence_ids
@@ -43,8 +43,8 @@ def write(tmp_path):
     return write
 
 
-def docs(path, **settings):
-    return [eg.reference for eg in create_conllu_reader_v1(path, **settings)(NLP)]
+def docs(path, **options):
+    return [eg.reference for eg in create_conllu_reader_v1(path, **options)(NLP)]
 
 
 def test_reads_words_spaces_and_annotation(write):
@@ -73,6 +73,23 @@ def test_multiword_tokens_as_written(write):
     assert [t.text_with_ws for t in first] == ["don't", "! "]
     assert first[0].pos_ == "AUX" and first[0].tag_ == "VB_RB" and first[0].lemma_ == "do not"
     assert [t.head.i for t in first] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "heads,chosen,merged",
+    [
+        # The root is in the token, and its other word depends on a word outside.
+        ((0, 3, 1), "A", [0, 0]),
+        # Both depend on words outside, the first one on a word below the second.
+        ((3, 4, 2, 0), "B", [2, 0, 2]),
+    ],
+)
+def test_the_word_nearest_to_the_root_speaks_for_a_multiword_token(write, heads, chosen, merged):
+    tags = ("NOUN", "VERB", "ADJ", "ADV")
+    lines = [line(i, "w", tags[i - 1], str(head), "x") for i, head in enumerate(heads, start=1)]
+    (doc,) = docs(write([line("1-2", "AB"), *lines]), merge_subtokens=True)
+    assert doc[0].pos_ == {"A": "NOUN", "B": "VERB"}[chosen]
+    assert [t.head.i for t in doc] == merged
 
 
 def test_spaces_around_multiword_tokens(write):
@@ -127,7 +144,21 @@ def test_any_words(tmp_path_factory, words):
         ([line(1, "a"), line("x", "b")], "line 2: the word's id is 'x', expected 2"),
         ([line(1, "")], "line 1: the word is empty"),
         ([line(1, "a", head="top")], "line 1: the head is 'top'"),
-        (["# c", line(1, "a", head="7")], "line 2: .* no word 7, a head"),
+        ([line(1, "a", head="²")], "line 1: the head is '²'"),
+        ([line(1, "a", head="00")], "line 1: the head is '00'"),
+        ([line(1, "a", head="9" * 5000)], "line 1: the head is '999"),
+        ([line(1, "a", head="1")], "line 1: the head is '1', expected the id of another word"),
+        (["# c", line(1, "a"), line(2, "b", head="7")], "line 3: the head is '7', .* no such word"),
+        (
+            [line(1, "a", head="3"), line(2, "b", head="3"), line(3, "c", head="2")],
+            "line 1: the heads from here on lead in a circle",
+        ),
+        ([line(1, "a"), line(2, "b", "FOO")], "line 2: .* 'FOO', .*ADJ, ADP, .*, VERB, X"),
+        ([line(1, "a", "noun")], "line 1: the universal tag is 'noun'"),
+        ([line("٣", "a")], "line 1: the word's id is '٣', expected 1"),
+        ([line("9" * 5000, "a")], "line 1: the word's id is '999"),
+        ([line("1-" + "9" * 5000, "a"), line(1, "a")], "line 1: the word's id is '1-999"),
+        ([line("1-2", ""), line(1, "a"), line(2, "b")], "line 1: the multiword token is empty"),
         ([line("2-3", "a"), line(1, "b")], "line 1: the multiword token 2-3 is out of order"),
         ([line("1-1", "a"), line(1, "b")], "line 1: the multiword token 1-1 is out of order"),
         (
@@ -137,9 +168,13 @@ def test_any_words(tmp_path_factory, words):
         ([line("1-2", "ab"), line(1, "a")], "line 2: the last multiword token goes on to word 2"),
         ([line("1.1", "ghost")], "line 1: the sentence has no word"),
         ([line(1, "a", feats="Number")], "line 1: the features are 'Number'"),
+        ([line(1, "a", feats="")], "line 1: the features are ''"),
+        ([line(1, "a", feats="A=|B=C")], "line 1: the features are 'A=|B=C'"),
+        ([line(1, "a", feats="A=B|A=C")], "line 1: the features are 'A=B|A=C'"),
     ],
 )
 def test_malformed_lines_are_named(write, lines, message):
+    message = message.replace("|", r"\|")
     with pytest.raises(ValueError, match=rf"(?s)R403.*sample.conllu, {message}"):
         docs(write(lines))
 
@@ -149,12 +184,49 @@ def test_malformed_features_can_be_left_out(write):
     assert sentence.morphs == [""]
 
 
-def test_missing_empty_and_binary_files(write, tmp_path):
+def test_missing_and_empty_files(write, tmp_path):
     with pytest.raises(FileNotFoundError, match="R401.*nothing.conllu"):
         docs(tmp_path / "nothing.conllu")
     with pytest.raises(ValueError, match="R405.*sample.conllu"):
         docs(write(["# only a comment"]))
-    path = write([line(1, "a")])
-    path.write_bytes(path.read_bytes() + b"\n2\t\xff\xfe\n")
-    with pytest.raises(ValueError, match="R403.*sample.conllu.*not UTF-8"):
+
+
+def test_the_line_that_is_not_utf8_is_named(write):
+    path = write([line(1, "a"), ""] * 50)
+    path.write_bytes(path.read_bytes() + b"1\t\xff\xfe\n" + path.read_bytes())
+    with pytest.raises(ValueError, match="R403.*sample.conllu, line 101: the byte ff is not UTF-8"):
         docs(path)
+
+
+def test_damaged_compressed_files(tmp_path):
+    path = tmp_path / "sample.conllu.gz"
+    whole = gzip.compress("\n".join(SAMPLE).encode("utf8"))
+    path.write_bytes(whole[:-20])
+    with pytest.raises(ValueError, match=r"R403.*conllu.gz, line \d+: .* damaged \(Compressed"):
+        docs(path)
+    for data in (b"no archive", whole[:-8] + bytes(8), whole[:10] + b"\xff" * 40):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match=r"R403.*conllu.gz, line \d+: .* damaged"):
+            docs(path)
+
+
+@pytest.mark.parametrize("setting", ["limit", "n_sents"])
+def test_numbers_below_zero(tmp_path, setting):
+    with pytest.raises(ValueError, match=f"R411.*{setting} is -1"):
+        create_conllu_reader_v1(tmp_path, **{setting: -1})
+
+
+@given(st.data())
+@settings(max_examples=100, deadline=None)
+def test_any_bytes_make_examples_or_an_error_that_names_the_file(tmp_path_factory, data):
+    """A treebank with one cell changed, and any bytes after it."""
+    cells = [text.encode("utf8").split(b"\t") for text in SAMPLE]
+    row = data.draw(st.sampled_from(cells))
+    odd = st.sampled_from([b"", b"0", b"1", b"9" * 5000, "²".encode(), b"A=B|A", b"_"])
+    row[data.draw(st.integers(0, len(row) - 1))] = data.draw(odd | st.binary(max_size=4))
+    path = tmp_path_factory.getbasetemp() / "any.conllu"
+    path.write_bytes(b"\n".join(map(b"\t".join, cells)) + data.draw(st.binary()))
+    try:
+        docs(path, merge_subtokens=data.draw(st.booleans()))
+    except ValueError as error:
+        assert str(error).startswith("[R40") and str(path) in str(error)

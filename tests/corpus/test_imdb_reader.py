@@ -56,6 +56,18 @@ def test_choose_films():
     assert 0.08 < sum(counts[film] for film in chosen) / sum(counts.values()) <= 0.1
 
 
+def test_lines_at_fault_are_named(archive):
+    with pytest.raises(ValueError, match="R411.*limit is -1"):
+        create_imdb_reader_v1(archive, "train", limit=-1)
+    review, films = archive / "train" / "neg" / "3_7.txt", archive / "train" / "urls_neg.txt"
+    review.write_bytes(b"good\nb\xe9ad")
+    with pytest.raises(ValueError, match="R403.*3_7.txt, line 2: the byte e9 is not UTF-8"):
+        read(archive, "train", dev_share=0)
+    films.write_text("".join(films.read_text().splitlines(keepends=True)[:20]))
+    with pytest.raises(ValueError, match="R403.*urls_neg.txt, line 21: .*20_7.txt"):
+        read(archive, "train")
+
+
 def test_bad_input(archive, tmp_path):
     with pytest.raises(FileNotFoundError, match="R401.*aclImdb"):
         read(tmp_path / "nowhere", "train")

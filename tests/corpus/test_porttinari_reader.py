@@ -45,6 +45,12 @@ def test_makes_examples():
     assert len(list(whole)) == 107
 
 
+@pytest.mark.parametrize("setting", ["limit", "n_sents"])
+def test_numbers_below_zero(setting):
+    with pytest.raises(ValueError, match=f"R411.*{setting} is -1"):
+        create_porttinari_reader_v1("dev", **{setting: -1})
+
+
 def test_package_is_missing(monkeypatch):
     monkeypatch.setattr(packages, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="R404.*dante-corpora"):

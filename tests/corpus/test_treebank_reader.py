@@ -80,6 +80,33 @@ def test_tag_without_mapping(assets):
         read(assets)
 
 
+@pytest.mark.parametrize(
+    "data,message",
+    [(b"DT\tDET\n\nNN\tFOO\n", "line 3: 'NN\tFOO'"), (b"DT\n", "line 1"), (b"\n\xe9", "line 2")],
+)
+def test_malformed_mappings_are_named(assets, data, message):
+    (assets / "universal_tagset" / "en-ptb.map").write_bytes(data)
+    with pytest.raises(ValueError, match=f"R403.*en-ptb.map, {message}"):
+        read(assets)
+
+
+def test_damaged_archives_are_named(assets):
+    path = assets / "treebank.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("treebank/tagged/wsj_0001.pos", TEXT)
+    whole = path.read_bytes()
+    for data in (b"no archive", whole[:-30], whole[:60] + b"\xff" * 20 + whole[80:]):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="R412.*treebank.zip"):
+            list(read_treebank(path, assets / "universal_tagset", "train"))
+
+
+@pytest.mark.parametrize("setting", ["limit", "n_sents"])
+def test_numbers_below_zero(assets, setting):
+    with pytest.raises(ValueError, match=f"R411.*{setting} is -1"):
+        create_treebank_reader_v1(assets, assets, "train", **{setting: -1})
+
+
 def test_missing_files(assets):
     with pytest.raises(FileNotFoundError, match="R401.*nothing.zip"):
         list(read_treebank(assets / "nothing.zip", assets / "universal_tagset", "dev"))

@@ -12,9 +12,9 @@ from spacy.tokens import Doc, Token
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_rnn.layers.vocabulary import embeddings_in
 from spacy_rnn.pipeline import tagger_bilstm
 from spacy_rnn.pipeline.tagger_bilstm import TaggerBiLSTM
+from spacy_rnn.vocabulary.learning import learners_in
 from tests.conftest import SENTENCES, small_tagger
 from tests.conftest import make_tagged_examples as make_examples
 
@@ -101,7 +101,7 @@ def test_labels_from_a_file(nlp):
 def test_words_from_a_file(nlp):
     nlp.config["initialize"]["components"]["tagger_bilstm"] = {"vocab": ["dog", "cat"]}
     nlp.initialize(lambda: make_examples(nlp))
-    words, _ = embeddings_in(nlp.get_pipe("tagger_bilstm").model)
+    words, _ = learners_in(nlp.get_pipe("tagger_bilstm").model)
     assert words.attrs["words"].words == ["dog", "cat"]
 
 
@@ -160,14 +160,14 @@ def test_padding_would_be_noticed():
 def test_memory_is_bounded_by_parts(trained, monkeypatch):
     expected = probs_of(trained)
     sizes = []
-    pipe = trained.get_pipe("tagger_bilstm")
-    original = type(pipe.model).predict
+    original = tagger_bilstm.score_tokens
+
+    def counted(model, tokens, is_train):
+        sizes.append(int(tokens.lengths.sum()))
+        return original(model, tokens, is_train)
+
     monkeypatch.setattr(tagger_bilstm, "TOKENS_AT_ONCE", 7)
-    monkeypatch.setattr(
-        type(pipe.model),
-        "predict",
-        lambda model, docs: sizes.append(sum(map(len, docs))) or original(model, docs),
-    )
+    monkeypatch.setattr(tagger_bilstm, "score_tokens", counted)
     assert differ(probs_of(trained), expected) < 1e-6
     assert sizes == [6, 5, 7]
 

@@ -132,9 +132,11 @@ def test_padding_would_be_noticed(trained):
 def test_memory_is_bounded_by_parts():
     lengths = numpy.array([5, 0, 100, 3, 7, 2])
     parts = [part.tolist() for part in parts_by_tokens(lengths, 10)]
-    assert parts == [[2], [4], [0, 3, 5]]
+    assert parts == [[2], [4], [0, 3, 5, 1]]
+    together = [part.tolist() for part in parts_by_tokens(lengths, 200)]
+    assert together == [[0, 1, 2, 3, 4, 5]]
     assert parts_by_tokens(numpy.array([], dtype="i"), 10) == []
-    assert parts_by_tokens(numpy.array([0, 0]), 10) == []
+    assert [part.tolist() for part in parts_by_tokens(numpy.array([0, 0]), 10)] == [[0, 1]]
 
 
 def test_loss_is_cross_entropy(pipeline):

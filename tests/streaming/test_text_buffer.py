@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from spacy_rnn.streaming.text_buffer import TextBuffer, check_tokenizer, spaced_rules
 
 NLPS = {lang: spacy.blank(lang) for lang in ("en", "es", "ru", "de")}
+RULES = spaced_rules(NLPS["en"].tokenizer)
 # Letters, marks that join the letter before, spaces of all kinds, and affixes.
 PIECES = st.text(alphabet="ab.'-!(/\u0301\u200d👩 \n\t\u00a0\u2028", max_size=8)
 SPANISH = st.sampled_from(["EE.", " ", "UU.", "EE. ", "(EE. UU.)", "Uu", ".", "\n", "Ee. ", "x"])
@@ -16,7 +17,7 @@ def tokens(nlp, text):
 
 
 def stream(nlp, pieces):
-    buffer = TextBuffer(spaced_rules(nlp.tokenizer.rules))
+    buffer = TextBuffer(spaced_rules(nlp.tokenizer))
     found = []
     for piece in pieces:
         found += tokens(nlp, buffer.push(buffer.decode(piece)))
@@ -26,6 +27,12 @@ def stream(nlp, pieces):
 @pytest.mark.parametrize("lang", NLPS)
 @given(pieces=st.lists(PIECES, max_size=12))
 def test_tokens_are_those_of_the_whole_text(lang, pieces):
+    assert stream(NLPS[lang], pieces) == tokens(NLPS[lang], "".join(pieces))
+
+
+@pytest.mark.parametrize("lang", NLPS)
+@given(pieces=st.lists(st.text(alphabet="'’` a()=:;-xoD8.", max_size=4), max_size=12))
+def test_marks_that_special_cases_look_for_across_white_space(lang, pieces):
     assert stream(NLPS[lang], pieces) == tokens(NLPS[lang], "".join(pieces))
 
 
@@ -42,7 +49,7 @@ def test_bytes_cut_inside_of_characters(text, size):
 
 
 def test_holds_back_what_may_change():
-    buffer = TextBuffer()
+    buffer = TextBuffer(RULES)
     assert [buffer.push(piece) for piece in ("some mo", "re ", " te", "")] == [
         "some ",
         "",
@@ -54,28 +61,49 @@ def test_holds_back_what_may_change():
 
 def test_a_long_stretch_without_space_costs_no_more_for_each_piece():
     """Half a million pieces would take hours if each looked at all that is held."""
-    buffer = TextBuffer()
+    buffer = TextBuffer(RULES)
     for _ in range(500_000):
         buffer.push("x")
     assert len(buffer.push(" y")) == 500_001
 
 
+def test_a_text_of_marks_is_read_and_takes_no_longer():
+    buffer = TextBuffer(RULES)
+    found = sum(len(buffer.push("' ")) for _ in range(20_000))
+    assert found > 30_000 and len(buffer.close()) < 3_000
+
+
 def test_state():
-    buffer, other = TextBuffer(), TextBuffer()
+    buffer, other = TextBuffer(RULES), TextBuffer(RULES)
     buffer.push(buffer.decode("some mo".encode() + "é".encode()[:1]))
     other.set_state(buffer.get_state())
     assert other.push(other.decode("é".encode()[1:] + b" x")) == "moé "
 
 
 def test_bytes_that_are_no_text():
-    buffer = TextBuffer()
+    buffer = TextBuffer(RULES)
     buffer.decode(b"\xc3")
     with pytest.raises(UnicodeDecodeError):
         buffer.decode(b"\xff")
     assert buffer.decode(b"\xa9") == "é"
-    buffer.decode(b"\xc3")
-    with pytest.raises(UnicodeDecodeError):
-        buffer.close()
+    with pytest.raises(UnicodeEncodeError):
+        buffer.decode("\ud800")
+    buffer.push(buffer.decode(b"a \xc3"))
+    assert buffer.close() == "a \ufffd" and buffer.close() == ""
+
+
+@given(held=st.text(), piece=st.text(), tail=st.sampled_from([b"", b"\xc3", b"\xf0\x9f"]))
+def test_what_was_done_since_a_mark_is_undone(held, piece, tail):
+    buffer = TextBuffer(RULES)
+    buffer.push(buffer.decode(held.encode() + b" x" + tail))
+    before, mark = buffer.get_state(), buffer.mark()
+    if not tail:
+        buffer.push(buffer.decode(piece))
+        buffer.restore(mark)
+        assert buffer.get_state() == before
+    buffer.close()
+    buffer.restore(mark)
+    assert buffer.get_state() == before
 
 
 def test_other_tokenizers():

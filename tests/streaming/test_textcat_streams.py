@@ -282,9 +282,13 @@ def test_a_piece_that_is_no_text_leaves_all_streams_as_they_were(trained):
     opened = [streams.open(), streams.open()]
     streams.push(opened, [b"a warm \xc3", b"a dull "])
     before = [stream.to_bytes() for stream in opened]
-    with pytest.raises(UnicodeDecodeError):
-        streams.push(opened, [b"\xa9 film ", b"\xff"])
-    assert [stream.to_bytes() for stream in opened] == before
+    for bad in (b"\xff", "\ud800", "x \udcff "):
+        with pytest.raises(ValueError, match="R708"):
+            streams.push(opened, [b"\xa9 film ", bad])
+        assert [stream.to_bytes() for stream in opened] == before
+    streams.push(opened, [b"\xa9 film ", "mess"])
+    assert differ(opened[0].close(), trained("a warm \xe9 film ").cats) < 1e-5
+    assert differ(opened[1].close(), trained("a dull mess").cats) < 1e-5
 
 
 def test_bytes_that_are_corrupt_or_of_another_pipeline(trained):

@@ -1,13 +1,13 @@
 import pytest
 import spacy
 
-from spacy_rnn.layers.vocabulary import embeddings_in
 from spacy_rnn.training.init_vocab import create_init_vocab_v1, find_embeddings
+from spacy_rnn.vocabulary.learning import learners_in
 from tests.conftest import make_examples
 
 
 def words(nlp):
-    (layer,) = embeddings_in(nlp.get_pipe("textcat_lstm").model)
+    (layer,) = learners_in(nlp.get_pipe("textcat_lstm").model)
     return layer.attrs["words"].words
 
 

@@ -1,0 +1,120 @@
+"""Loading a model as a whole or not at all."""
+
+import copy
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import numpy
+import srsly
+from thinc.api import Model
+from thinc.backends import get_array_ops
+
+from ..errors import Errors
+
+# What a layer is, beside the values of its parameters and its shims.
+PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
+
+
+@contextmanager
+def unchanged_on_error(model: Model) -> Iterator[None]:
+    """Put a model back as it was, all layers of it, if loading it fails within the context, or
+    if `check_model` finds at the end that what was loaded does not fit."""
+    before = [(node, _state_of(node)) for node in model.walk()]
+    try:
+        yield
+        for node, state in before:
+            # A file brings what was learned, not settings, what a layer can do or refers to.
+            settings = {k: v for k, v in state["_attrs"].items() if _is_setting(v)}
+            node.attrs.update(settings)
+            node.name, node._refs = state["name"], state["_refs"]
+        check_model(model)
+    except BaseException:
+        for node, state in before:
+            _restore(node, state)
+        raise
+
+
+def _is_setting(value: Any) -> bool:
+    plain = (str, int, float, bool, list, tuple, dict)
+    return value is None or callable(value) or isinstance(value, plain)
+
+
+def check_parts(model: Model, data: bytes) -> None:
+    """Check that saved data have all parts of a model, before they are loaded.
+
+    RAISES: ValueError that names the layer which lacks one, or has one more.
+    """
+    msg = srsly.msgpack_loads(data)
+    nodes = list(model.walk())
+    if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
+        raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
+    for node, attrs, params, shims in zip(nodes, msg["attrs"], msg["params"], msg["shims"]):
+        tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut"}
+        whole = set(params) == set(node.param_names) and tables <= set(attrs)
+        if not whole or len(shims) != len(node.shims):
+            raise ValueError(f"the layer '{node.name}' lacks some of its data, or has others")
+
+
+def _state_of(node: Model) -> Dict[str, Any]:
+    state = {part: copy.copy(getattr(node, part)) for part in PARTS}
+    state["_params"] = {name: _param(node, name) for name in node.param_names}
+    state["shims"] = [(shim, shim.cfg, shim._model) for shim in node.shims]
+    return state
+
+
+def _param(node: Model, name: str) -> Any:
+    return node.get_param(name) if node.has_param(name) else None
+
+
+def _restore(node: Model, state: Dict[str, Any]) -> None:
+    for name, value in state["_params"].items():
+        node.set_param(name, value)
+    for part in PARTS:
+        setattr(node, part, state[part])
+    for shim, config, module in state["shims"]:
+        shim.set_module(config, module)
+
+
+def check_model(model: Model) -> None:
+    """Check what was loaded: numbers that are numbers, as many of them as the layers say, and
+    what layers say of themselves by `attrs["check"]`.
+
+    RAISES: ValueError that names the layer.
+    """
+    for node in model.walk():
+        for name, value in _params_of(node):
+            problem = _problem_of(node, name, value)
+            if problem:
+                raise ValueError(Errors.R102.format(name=node.name, problem=problem))
+        if "check" in node.attrs and node.shims[0]._model is not None:
+            node.attrs["check"](node)
+
+
+def _params_of(node: Model) -> List[Tuple[str, Any]]:
+    return [(name, node.get_param(name)) for name in node.param_names if node.has_param(name)]
+
+
+def _problem_of(node: Model, name: str, value: Any) -> str:
+    if value.dtype != "float32":
+        return f"'{name}' is {value.dtype}, expected float32"
+    if not numpy.isfinite(get_array_ops(value).to_numpy(value)).all():
+        return f"'{name}' has values that are not numbers"
+    shape = _shape_of(name, {dim: node.maybe_get_dim(dim) for dim in node.dim_names})
+    if shape is not None and value.shape != shape:
+        return f"'{name}' is of shape {value.shape}, expected {shape}"
+    return ""
+
+
+def _shape_of(name: str, dims: Dict[str, Any]) -> Optional[Tuple[int, ...]]:
+    """The shape of a parameter of the layers that this package uses, None of others."""
+    nO = dims.get("nO")
+    if nO is None or "nP" in dims:
+        return None
+    if name in ("b", "Q"):
+        return (nO,)
+    if name != "W":
+        return None
+    if "length" in dims:
+        return (nO * dims["length"],)
+    width = dims.get("nI") or dims.get("nM")
+    return (nO, width) if width else None

@@ -1,0 +1,346 @@
+"""thinc's shim for torch modules, with what recurrent models in spaCy need of it."""
+
+import contextlib
+import copy
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple, cast
+
+import numpy
+import srsly
+import torch
+from thinc.api import ArgsKwargs, Model, PyTorchShim, torch2xp, xp2torch
+from thinc.optimizers import Optimizer
+from thinc.types import FloatsXd
+from thinc.util import get_torch_default_device
+from torch import Tensor, nn
+
+from ..engine.threads import limit_threads_in_children, one_thread
+from ..engine.transfer import to_device
+from ..errors import Errors
+from .row_updates import RowUpdates
+
+
+class RNNShim(PyTorchShim):
+    """Between a torch module and a thinc model.
+
+    Differs from `thinc.shims.PyTorchShim`, which it extends, in that
+
+    - the module is built when its sizes are known, or when weights are loaded;
+    - weights are saved as safetensors beside the sizes, nothing is unpickled, and what does not
+      fit is refused before memory is allocated for it;
+    - parameter averages reach the torch weights;
+    - gradients are clipped by their norm over the whole module;
+    - a parameter without a gradient is left alone, by momentum and decay as well, and of one
+      whose gradient is sparse the rows without any;
+    - the module is in training mode inside `begin_update` only;
+    - torch's threads are left to the recurrent layers, which run side by side;
+    - a copy has an id, and so an optimizer state, of its own.
+
+    build: Makes the module. Called with `config` as keyword arguments.
+    name: What errors call the layer.
+    max_grad_norm: Scale the module's gradients so that their joint norm is at most
+        this, as `torch.nn.utils.clip_grad_norm_` does. 0 leaves them.
+    """
+
+    def __init__(
+        self, build: Callable[..., nn.Module], name: str, *, max_grad_norm: float = 0.0
+    ) -> None:
+        super().__init__(None)
+        self.build_module = build
+        self.name = name
+        self.max_grad_norm = max_grad_norm
+        # Counts changes of the weights, so that what was computed from them can tell
+        # whether it still holds.
+        self.version = 0
+        self._first: Tuple[Any, Any] = (None, None)
+        self._views: Tuple[int, Dict[str, Any]] = (0, {})
+        self._row_updates: Dict[str, RowUpdates] = {}
+
+    def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
+        copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
+        copied.cfg = copy.deepcopy(self.cfg, memo)
+        copied._model = copy.deepcopy(self._model, memo)
+        for part in copied._model.modules() if copied._model is not None else ():
+            # cuDNN wants a layer's weights in one piece of memory; a copy has them in many.
+            if isinstance(part, nn.RNNBase):
+                part.flatten_parameters()
+        memo[id(self)] = copied
+        return copied
+
+    def __getstate__(self) -> Dict[str, Any]:
+        """For another process: without the optimizer, and what is remembered of this one."""
+        return {**self.__dict__, "_row_updates": {}, "_views": (0, {}), "_first": (None, None)}
+
+    def build(self, **config: Any) -> None:
+        """Make a module with fresh weights, on the device of the current ops.
+
+        config: Arguments for `build`, JSON values only: they are saved.
+        """
+        module = self._make(config).to(get_torch_default_device()).eval()
+        self.set_module(config, module)
+
+    def _make(self, config: Dict[str, Any]) -> nn.Module:
+        """A module of float32, as thinc's arrays are, whatever torch's default is."""
+        module = self.build_module(**config)
+        return module if torch.get_default_dtype() == torch.float32 else module.float()
+
+    def set_module(self, config: Dict[str, Any], module: Optional[nn.Module]) -> None:
+        """Replace the module, None for one that is not built yet."""
+        self.cfg, self._model = config, module
+        self._row_updates = {}
+        self.version += 1
+
+    @property
+    def module(self) -> Any:
+        """The torch module. RAISES: KeyError if there is none yet, which spaCy
+        reports as a component that was not initialized (E109)."""
+        if self._model is None:
+            raise KeyError(Errors.R101.format(name=self.name))
+        return self._model
+
+    @property
+    def device(self) -> Any:
+        """Where the module is."""
+        # torch takes long to find a module's first parameter.
+        module, parameter = self._first
+        if module is not self.module:
+            parameter = next(self.module.parameters(), None)
+            self._first = self.module, parameter
+        return get_torch_default_device() if parameter is None else parameter.device
+
+    def view(self, name: str) -> Any:
+        """A parameter as an array, which must not be written to."""
+        version, views = self._views
+        if version != self.version or name not in views:
+            views = {name: to_array(self.module.get_parameter(name).detach())}
+            self._views = self.version, views
+        return views[name]
+
+    def predict(self, inputs: ArgsKwargs) -> Any:
+        """Run the module without keeping anything for a backward pass."""
+        limit_threads_in_children()
+        with one_thread(), torch.no_grad():
+            return self._output_of(inputs)
+
+    def _output_of(self, inputs: ArgsKwargs) -> Tensor:
+        """What the module returns, or the first of several things: a recurrent net also gives
+        its state."""
+        # Not by calling the module: torch would look for hooks, for as long as a word takes.
+        found = self.module.forward(*inputs.args, **inputs.kwargs)
+        return found[0] if isinstance(found, tuple) else found
+
+    def begin_update(self, inputs: ArgsKwargs) -> Tuple[Tensor, Callable[[Tensor], Any]]:
+        """Run the module in training mode.
+
+        RETURNS: Its output, and a callback that takes the output's gradient, adds to those of
+            the parameters, and returns that of the first input, or None where it wants none.
+        """
+        limit_threads_in_children()
+        self.module.train()
+        try:
+            with one_thread():
+                output = self._output_of(inputs)
+        finally:
+            self.module.eval()
+
+        def backprop(d_output: Tensor) -> Any:
+            with one_thread():
+                output.backward(d_output)
+            return inputs.args[0].grad
+
+        return output, backprop
+
+    def differentiate(self, inputs: ArgsKwargs) -> Tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Run the module in evaluation mode, for the gradient of its first input alone:
+        neither modes nor the parameters' gradients change.
+
+        RETURNS: Its output, and a callback from the output's gradient to the input's.
+        """
+        limit_threads_in_children()
+        with one_thread(), torch.enable_grad():
+            output = self._output_of(inputs)
+
+        def backprop(d_output: Tensor) -> Tensor:
+            with one_thread():
+                return torch.autograd.grad(output, inputs.args[0], d_output)[0]
+
+        return output, backprop
+
+    def finish_update(self, optimizer: Optimizer) -> None:
+        """Update all parameters that have a gradient, and drop their gradients."""
+        if self._model is None:
+            return
+        if self.max_grad_norm > 0:
+            nn.utils.clip_grad_norm_(self._model.parameters(), self.max_grad_norm)
+        for name, parameter in self._model.named_parameters():
+            if parameter.grad is not None:
+                self._update_parameter(optimizer, name, parameter)
+                parameter.grad = None
+        # Not before: what others compute meanwhile does not hold.
+        self.version += 1
+
+    def _update_parameter(self, optimizer: Optimizer, name: str, parameter: Any) -> None:
+        in_place = parameter.device.type in ("cpu", "cuda")
+        if parameter.grad.is_sparse and not (in_place and isinstance(optimizer, Optimizer)):
+            # On other devices thinc has a copy. And another function in place of the optimizer,
+            # as in spaCy's `rehearse`, wants all of the gradient.
+            parameter.grad = parameter.grad.to_dense()
+        if parameter.grad.is_sparse:
+            grad = parameter.grad.coalesce()
+            rows, grads = torch2xp(grad.indices()[0]), torch2xp(grad.values())
+            updates = self._row_updates.setdefault(name, RowUpdates())
+            updates.step(optimizer, (self.id, name), torch2xp(parameter.data), rows, grads)
+            return
+        # thinc's optimizer takes float32 of one dimension or more. Where the parameter
+        # is that already, the flat views share its memory and are updated in place.
+        data = parameter.data.float().reshape(-1)
+        grad = parameter.grad.float().reshape(-1)
+        arrays = cast(FloatsXd, torch2xp(data)), cast(FloatsXd, torch2xp(grad))
+        updated, _ = optimizer((self.id, name), *arrays)
+        result = xp2torch(updated, device=parameter.device)
+        if result.data_ptr() != parameter.data.data_ptr():
+            parameter.data.copy_(result.view_as(parameter))
+
+    @contextlib.contextmanager
+    def use_params(self, params: Any) -> Iterator[None]:
+        """Use other weights, such as averages, within the context."""
+        backup = {}
+        named = self._model.named_parameters() if self._model is not None else ()
+        try:
+            for name, parameter in named:
+                value = params.get((self.id, name))
+                if value is not None:
+                    if name in self._row_updates:
+                        self._row_updates[name].catch_up(torch2xp(parameter.data))
+                    backup[parameter] = parameter.data.clone()
+                    value = xp2torch(value, device=parameter.device)
+                    parameter.data.copy_(value.view_as(parameter))
+            self.version += 1
+            yield
+        finally:
+            for parameter, value in backup.items():
+                parameter.data.copy_(value)
+            self.version += 1
+
+    def to_device(self, device_type: str, device_id: int) -> None:
+        """Move the module, as thinc's shim does."""
+        if self._model is not None:
+            super().to_device(device_type, device_id)
+            self.version += 1
+
+    def to_bytes(self) -> bytes:
+        """Sizes and weights, enough to build the module again."""
+        from safetensors.torch import save
+
+        state = b""
+        if self._model is not None:
+            tensors = self._model.state_dict()
+            state = save({name: t.cpu().contiguous() for name, t in tensors.items()})
+        return srsly.msgpack_dumps({"config": self.cfg, "state": state})
+
+    def from_bytes(self, bytes_data: bytes) -> "RNNShim":
+        """Build the module and load its weights. Nothing changes if that fails.
+
+        RAISES: ValueError for data that is corrupt, incomplete or of another shape.
+        """
+        try:
+            msg = srsly.msgpack_loads(bytes_data)
+            config, state = dict(msg["config"]), bytes(msg["state"])
+        except Exception as error:
+            raise self._misfit(f"{type(error).__name__}: {error}") from error
+        self.set_module(config, self._load_module(config, state) if state else None)
+        return self
+
+    def _load_module(self, config: Dict[str, Any], state: bytes) -> nn.Module:
+        from safetensors import SafetensorError
+        from safetensors.torch import load
+
+        try:
+            tensors = load(state)
+            module = self._build_without_memory(config, len(tensors))
+            self._check_tensors(tensors, module.state_dict())
+            module.load_state_dict(tensors, strict=True, assign=True)
+        except (SafetensorError, RuntimeError, TypeError, ValueError, OverflowError) as error:
+            raise self._misfit(str(error)) from error
+        return module.to(get_torch_default_device()).eval()
+
+    def _build_without_memory(self, config: Dict[str, Any], tensors: int) -> nn.Module:
+        """The module that the sizes describe, without room for its weights."""
+        layers = config.get("num_layers", 1)
+        if layers > tensors:
+            raise ValueError(f"it has {tensors} tensors, and num_layers is {layers}")
+        with torch.device("meta"):
+            return self._make(config)
+
+    def _check_tensors(self, found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> None:
+        if found.keys() != expected.keys():
+            raise ValueError(f"it has the tensors {sorted(found)}, expected {sorted(expected)}")
+        for name, tensor in found.items():
+            wanted = expected[name]
+            if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
+                raise ValueError(
+                    f"'{name}' is {tensor.dtype} of shape {tuple(tensor.shape)}, expected "
+                    f"{wanted.dtype} of {tuple(wanted.shape)}"
+                )
+            if not torch.isfinite(tensor).all():
+                raise ValueError(f"'{name}' has values that are not numbers")
+
+    def _misfit(self, problem: str) -> ValueError:
+        return ValueError(Errors.R102.format(name=self.name, problem=problem))
+
+
+def shim_of(model: Model) -> RNNShim:
+    """The shim of a layer that wraps a torch module."""
+    return cast(RNNShim, model.shims[0])
+
+
+def run_module(
+    model: Model, args: Tuple[Tensor, ...], is_train: bool
+) -> Tuple[Any, Callable[[Any], Any]]:
+    """Run the module of a layer on tensors.
+
+    args: Its arguments, on its device. The first one's gradient is returned if it requires one.
+    RETURNS: Its output as an array, and a callback between the gradients, as arrays.
+    """
+    shim, inputs = shim_of(model), ArgsKwargs(args=args, kwargs={})
+    if not is_train:
+        return to_array(shim.predict(inputs)), _no_gradient
+    if "dropout_rate" in model.attrs:
+        # spaCy sets the rate of [training] on the layer, of which torch knows nothing. Layers
+        # with a rate of their own have no such attribute.
+        shim.module.dropout = model.attrs["dropout_rate"]
+    return _as_arrays(*shim.begin_update(inputs))
+
+
+def differentiate_module(
+    model: Model, args: Tuple[Tensor, ...]
+) -> Tuple[Any, Callable[[Any], Any]]:
+    """As `run_module`, in evaluation mode and for the gradient of the first argument alone."""
+    inputs = ArgsKwargs(args=(args[0].detach().requires_grad_(), *args[1:]), kwargs={})
+    return _as_arrays(*shim_of(model).differentiate(inputs))
+
+
+def to_torch(model: Model, array: Any) -> Tensor:
+    """An array on the device of a layer's module."""
+    if isinstance(array, numpy.ndarray):
+        return to_device(torch.from_numpy(array), shim_of(model).device)
+    return xp2torch(array, device=shim_of(model).device)
+
+
+def to_array(tensor: Tensor) -> Any:
+    """numpy's, or cupy's on a GPU."""
+    if tensor.dtype == torch.bfloat16:
+        # Neither of them knows it.
+        tensor = tensor.float()
+    return tensor.numpy() if tensor.device.type == "cpu" else torch2xp(tensor)
+
+
+def _as_arrays(output: Tensor, backprop: Callable) -> Tuple[Any, Callable[[Any], Any]]:
+    def backprop_array(d_output: Any) -> Any:
+        grad = backprop(xp2torch(d_output, device=output.device).to(output.dtype))
+        return None if grad is None else to_array(grad)
+
+    return to_array(output.detach()), backprop_array
+
+
+def _no_gradient(d_output: Any) -> Any:
+    return None

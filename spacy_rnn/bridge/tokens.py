@@ -1,0 +1,78 @@
+"""The tokens that a model reads, whatever documents they stand in."""
+
+from typing import Any, Dict, List, Optional
+
+import numpy
+from spacy.attrs import IS_SPACE, ORTH
+from spacy.tokens import Doc
+
+
+class Tokens:
+    """The tokens of some texts, one after the other. Embeddings take them in place of
+    documents: tokens can be left out, and texts need not end where documents end, without
+    a document being made anew, which would lose what words alone do not say.
+
+    docs: The documents that the tokens stand in.
+    lengths: Number of tokens of each text, of shape (texts,). If not given, each document
+        is a text.
+    rows: Which tokens of all documents are read, in order; None for all.
+    """
+
+    __slots__ = ("docs", "lengths", "rows", "_keys")
+
+    def __init__(
+        self,
+        docs: List[Doc],
+        lengths: Optional[numpy.ndarray] = None,
+        rows: Optional[numpy.ndarray] = None,
+    ):
+        self.docs = docs
+        self.lengths = lengths_of(docs) if lengths is None else lengths
+        self.rows = rows
+        self._keys: Dict[int, numpy.ndarray] = {}
+
+    @classmethod
+    def of(cls, X: Any) -> "Tokens":
+        """The tokens of documents, or tokens as they are."""
+        return X if isinstance(X, cls) else cls(list(X))
+
+    def visible(self) -> "Tokens":
+        """Those that are not blank."""
+        visible = self.keys(IS_SPACE) == 0
+        if visible.all():
+            return self
+        counts = numpy.concatenate(([0], visible.cumsum()))
+        ends = self.lengths.cumsum()
+        lengths = counts[ends] - counts[ends - self.lengths]
+        rows = visible.nonzero()[0]
+        return Tokens(self.docs, lengths, rows if self.rows is None else self.rows[rows])
+
+    def keys(self, attr: int) -> numpy.ndarray:
+        """An attribute of all tokens, of shape (tokens,): for words, their hashes in
+        spaCy's string store."""
+        if attr not in self._keys:
+            parts = [doc.to_array(attr) for doc in self.docs]
+            found = parts[0] if len(parts) == 1 else numpy.concatenate([_NONE, *parts])
+            self._keys[attr] = found if self.rows is None else found[self.rows]
+        return self._keys[attr]
+
+    def words(self, attr: int) -> numpy.ndarray:
+        """As `keys`, and the token as it is written where it has no such attribute: a bare
+        `Vocab` knows neither norm nor lower case."""
+        keys = self.keys(attr)
+        return keys if keys.all() else numpy.where(keys == 0, self.keys(ORTH), keys)
+
+    def strings(self, keys: numpy.ndarray) -> List[str]:
+        """The words of hashes that `keys` or `words` has given, of any document's vocabulary."""
+        stores = list({id(doc.vocab.strings): doc.vocab.strings for doc in self.docs}.values())
+        if len(stores) == 1:
+            return [stores[0][key] for key in keys.tolist()]
+        return [next(s[key] for s in stores if key in s) for key in keys.tolist()]
+
+
+_NONE = numpy.empty(0, dtype="uint64")
+
+
+def lengths_of(parts: List) -> numpy.ndarray:
+    """The number of tokens of each document, or of rows of each array, of shape (parts,)."""
+    return numpy.fromiter(map(len, parts), dtype="int64", count=len(parts))

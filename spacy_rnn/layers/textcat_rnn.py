@@ -1,0 +1,327 @@
+"""`spacy-rnn.TextCatRNN.v1`: the text classifier."""
+
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
+
+import numpy
+from spacy.util import registry
+from thinc.api import Dropout, Linear, Model, chain, noop, zero_init
+from thinc.layers.resizable import resizable, resize_linear_weighted, resize_model
+from thinc.types import Floats2d
+from thinc.util import partial
+
+from ..bridge.gradients import differentiate
+from ..bridge.ragged import Rows, read_rows, read_tokens, reads_flat, split
+from ..bridge.tokens import Tokens
+from ..engine.plan import MAX_NUMPY_PRODUCT
+from ..errors import Errors
+from ..types import Docs, RowsOut, TokenRows, TokensIn
+from .checks import check_at_least
+from .pool import pool
+from .running import Chain, Running, States, running_form
+from .truncate import truncate
+
+# The bias of a label added after training, for labels that exclude each other or not:
+# so low that the scores of the others stay as they are, and a way back is left.
+NEW_LABEL_BIAS = {True: -30.0, False: -5.0}
+
+
+@registry.architectures("spacy-rnn.TextCatRNN.v1")
+def build_textcat_rnn_v1(
+    tok2vec: Model[TokensIn, RowsOut],
+    encode: Optional[Model[RowsOut, RowsOut]] = None,
+    linear_model: Optional[Model[TokensIn, Floats2d]] = None,
+    pooling: Union[str, List[str]] = "max",
+    max_tokens: int = 0,
+    exclusive_classes: bool = True,
+    nO: Optional[int] = None,
+) -> Model[TokensIn, Floats2d]:
+    """Classify texts by what a recurrent net has read of them.
+
+    tok2vec: What feeds the net: `spacy-rnn.VocabEmbed.v1`, `spacy.Tok2VecListener.v1`,
+        or any other model from documents to arrays of one row per token.
+    encode: The recurrent net, as `spacy-rnn.RNNEncoder.v1`. null if `tok2vec` is
+        recurrent itself.
+    linear_model: A model whose logits are added to those of the net, as
+        `spacy-rnn.NgramLinear.v1`. It learns at once what single words and phrases say,
+        and leaves to the net what depends on context (Cheng et al. 2016). null for the
+        net alone.
+    pooling: How a text's tokens become one vector: "last", "mean", "max", "attention",
+        or a list of these to use side by side.
+    max_tokens: The net reads at most so many tokens of a text, the first quarter of them
+        from its head and the rest from its tail. 0 reads all.
+    exclusive_classes: Exactly one label is true of a text (softmax), or any number of
+        them (one sigmoid each).
+    nO: Number of labels; inferred from the data if null.
+    RETURNS: A model from documents to probabilities, of shape (docs, labels). The
+        gradient that its backward pass takes is that of the logits.
+    RAISES: ValueError for an unknown pooling or a negative max_tokens; in initialization for a
+        linear model that returns probabilities.
+    """
+    check_at_least("max_tokens", max_tokens, 0)
+    kinds = [pooling] if isinstance(pooling, str) else list(pooling)
+    both_ways = _reads_both_ways(tok2vec if encode is None else encode)
+    encode = read_no_further() if encode is None else encode
+    width = encode.maybe_get_dim("nO") or tok2vec.maybe_get_dim("nO")
+    pooled = pool(kinds, width, bidirectional=both_ways)
+    output = Linear(nO=nO, init_W=zero_init)
+    defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
+    labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
+    parts: List[Model] = [tok2vec, truncate(max_tokens), encode, pooled, Dropout(), labels]
+    net: Model = Model("net", forward_net, init=init_net, dims={"nO": nO}, layers=parts)
+    logits = net
+    if linear_model is not None:
+        _check_can_grow(linear_model)
+        logits = Model(
+            "logits", forward_sum, init=init_sum, dims={"nO": nO}, layers=[net, linear_model]
+        )
+    attrs: Dict[str, Any] = {
+        "multi_label": not exclusive_classes,
+        "reads_flat": True,
+        "resize_output": resize_output,
+        "running": RunningTextCat,
+    }
+    model: Model = Model(
+        "textcat_rnn",
+        forward,
+        init=init,
+        dims={"nO": nO},
+        attrs=attrs,
+        layers=[logits, probabilities(exclusive=exclusive_classes)],
+    )
+    for name, layer in zip(("tok2vec", "truncate", "encode", "pool"), parts):
+        model.set_ref(name, layer)
+    model.set_ref("net", net)
+    model.set_ref("output_layer", output)
+    model.set_ref("labels", labels)
+    model.set_ref("linear_model", linear_model)
+    return model
+
+
+def read_no_further() -> Model[RowsOut, RowsOut]:
+    """In place of a recurrent net, where there is none."""
+    layer: Model = noop()
+    layer.attrs.update(reads_flat=True, running=run_nothing)
+    return layer
+
+
+def run_nothing(name: str, layer: Model) -> Running:
+    """For `attrs["running"]` of a layer that does nothing."""
+    return Chain([])
+
+
+def _reads_both_ways(layer: Model) -> bool:
+    """Whether the second half of a layer's rows comes from a net that reads backwards."""
+    if layer.has_ref("encode"):
+        layer = layer.get_ref("encode")
+    return bool(layer.attrs.get("bidirectional"))
+
+
+def _check_can_grow(linear_model: Model) -> None:
+    if "resize_output" not in linear_model.attrs:
+        raise ValueError(Errors.R202.format(name=linear_model.name))
+
+
+def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """Probabilities of texts."""
+    logits, activate = model.layers
+    scores, backprop = logits(Tokens.of(X), is_train)
+    return activate(scores, is_train)[0], backprop
+
+
+def init(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
+    model.layers[0].initialize(X=X, Y=Y)
+    labels = model.get_ref("output_layer").maybe_get_dim("nO")
+    if labels is not None:
+        for node in (model, model.layers[0], model.get_ref("net")):
+            node.set_dim("nO", labels)
+
+
+def init_sum(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
+    net, linear_model = model.layers
+    net.initialize(X=X, Y=Y)
+    docs = [doc for doc in X or [] if len(doc)] or None
+    linear_model.initialize(X=docs, Y=Y)
+    if docs and linear_model.predict(docs).any():
+        raise ValueError(Errors.R202.format(name=linear_model.name))
+
+
+def forward_sum(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """The logits of the net and of the linear model."""
+    net, linear_model = model.layers
+    tokens = Tokens.of(X)
+    Y, backprop_net = net(tokens, is_train)
+    if reads_flat(linear_model):
+        logits, backprop_linear = linear_model(tokens, is_train)
+    else:
+        logits, backprop_linear = _run_on_docs(linear_model, tokens, Y.shape[1], is_train)
+
+    def backprop(dY: Floats2d) -> Any:
+        backprop_linear(dY)
+        return backprop_net(dY)
+
+    return Y + logits, backprop
+
+
+def _run_on_docs(
+    model: Model, tokens: Tokens, labels: int, is_train: bool
+) -> Tuple[Floats2d, Callable]:
+    """Logits by a layer of spaCy's: not all of them take a text without tokens, of which there
+    is nothing to add up."""
+    rows: Any = tokens.lengths.nonzero()[0]
+    full: Any = model.ops.asarray1i(rows)
+    logits: Any = model.ops.alloc2f(len(tokens.docs), labels)
+    if not len(full):
+        return logits, lambda dY: []
+    docs = [doc for doc in tokens.docs if len(doc)]
+    logits[full], backprop = model(docs, is_train)
+    return logits, lambda dY: backprop(dY[full])
+
+
+def forward_net(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """The logits of the recurrent net."""
+    tok2vec, cut, encode, pooled, dropout, labels = model.layers
+    rows, backprop_tok2vec = read_tokens(tok2vec, Tokens.of(X), is_train)
+    rows, backprop_cut = cut(rows, is_train)
+    rows, backprop_encode = read_rows(encode, rows, is_train)
+    if not is_train:
+        return apply_linear(labels.layers[0], pooled.predict(rows)), lambda dY: []
+    vectors, backprop_pool = pooled(rows, is_train)
+    vectors, backprop_dropout = dropout(vectors, is_train)
+    logits, backprop_labels = labels(vectors, is_train)
+
+    def backprop(dY: Floats2d) -> Any:
+        dX = backprop_pool(backprop_dropout(backprop_labels(dY)))
+        return backprop_tok2vec(backprop_cut(backprop_encode(dX)))
+
+    return logits, backprop
+
+
+def apply_linear(layer: Model, X: Any) -> Any:
+    """What thinc's `Linear` predicts, for rows of the layer's kind of array."""
+    weights, bias = layer.get_param("W"), layer.get_param("b")
+    if len(X) * weights.size > MAX_NUMPY_PRODUCT:
+        return layer.predict(X)
+    # thinc's product takes longer to begin than a few rows take.
+    return X @ weights.T + bias
+
+
+def init_net(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
+    if not X or not any(map(len, X)):
+        for layer in model.layers:
+            layer.initialize()
+        return
+    tok2vec, cut, encode, pooled, _, labels = model.layers
+    tok2vec.initialize(X=X)
+    rows, _ = read_tokens(tok2vec, Tokens.of(X), False)
+    cut.initialize(X=rows)
+    encode.initialize(X=split(rows, rows.data.shape[1], encode))
+    rows, _ = read_rows(encode, rows, False)
+    pooled.initialize(X=rows)
+    labels.initialize(X=pooled.predict(rows), Y=Y)
+
+
+def probabilities(*, exclusive: bool) -> Model[Floats2d, Floats2d]:
+    """Turn logits into probabilities: of labels that exclude each other (softmax), or of
+    each label on its own (sigmoid).
+
+    As with thinc's `Softmax`, the gradient given to the backward pass is that of the
+    logits: `probability - truth` is the gradient of cross-entropy. thinc's `Logistic`
+    would multiply it by p (1 - p), which makes it that of squared error.
+    """
+    return Model("probabilities", forward_probabilities, attrs={"exclusive": exclusive})
+
+
+def forward_probabilities(
+    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
+) -> Tuple[Floats2d, Callable]:
+    """Probabilities of labels, of shape (texts, labels)."""
+    if not model.attrs["exclusive"]:
+        return model.ops.sigmoid(X), lambda dY: dY
+    # As `ops.softmax`, in fewer calls: of one text, these take longer than the numbers.
+    logits: Any = X
+    xp: Any = model.ops.xp
+    Y = xp.exp(logits - logits.max(axis=1, keepdims=True))
+    Y /= Y.sum(axis=1, keepdims=True)
+    return Y, lambda dY: dY
+
+
+def resize_output(model: Model, new_nO: int) -> Model:
+    """Make room for labels added after training; the scores of the others stay."""
+    labels = resize_model(model.get_ref("labels"), new_nO)
+    model.set_ref("output_layer", labels.layers[0])
+    linear_model = model.maybe_get_ref("linear_model")
+    if linear_model is not None:
+        linear_model.attrs["resize_output"](linear_model, new_nO)
+    for node in model.walk():
+        if node.has_dim("nO") and labels in node.walk():
+            node.set_dim("nO", new_nO, force=True)
+    return model
+
+
+def encoder_of(model: Model) -> Model[Docs, TokenRows]:
+    """The part of a classifier before its head, as a model from documents to lists of arrays:
+    to be trained for another objective than the head's. The layers are the classifier's own."""
+    return chain(model.get_ref("tok2vec"), model.get_ref("encode"))
+
+
+def embed(model: Model, docs: Docs) -> Rows:
+    """What `tok2vec` gives for documents, for `differentiate_net`."""
+    return read_tokens(model.get_ref("tok2vec"), Tokens.of(docs), False)[0]
+
+
+def differentiate_net(model: Model, X: Rows) -> Tuple[Floats2d, Callable]:
+    """The logits of the recurrent net as a function of its input, in evaluation mode and
+    without touching the gradients of parameters: what explanations are made of.
+
+    X: Rows as `embed` gives them, or others of the same shape.
+    RETURNS: The logits without those of the linear model, of shape (texts, labels), and a
+        callback from their gradient to that of X.
+    """
+    _, cut, encode, pooled, _, labels = model.get_ref("net").layers
+    callbacks = []
+    found: Any = X
+    for layer in (cut, encode, pooled, labels):
+        run = read_rows if layer is encode else Model.__call__
+        found, backprop_layer = differentiate(layer, found, run)
+        callbacks.append(backprop_layer)
+
+    def backprop(dY: Any) -> Rows:
+        for backprop_layer in reversed(callbacks):
+            dY = backprop_layer(dY)
+        return dY
+
+    return found, backprop
+
+
+class RunningTextCat(Running):
+    """The classifier over texts that are still arriving.
+
+    name: Of the component. model: The classifier, initialized.
+    RAISES: ValueError for a model that reads in two directions, or cuts texts.
+    """
+
+    def __init__(self, name: str, model: Model):
+        self.ops = model.ops
+        parts = ("truncate", "tok2vec", "encode", "pool")
+        self.net = Chain([running_form(name, model.get_ref(part)) for part in parts])
+        linear_model = model.maybe_get_ref("linear_model")
+        self.linear = None if linear_model is None else running_form(name, linear_model)
+        self.initial = self.net.initial + (self.linear.initial if self.linear else [])
+        self.output = model.get_ref("output_layer")
+        self.activate = model.layers[-1]
+
+    def add(self, X: Tokens, states: States) -> numpy.ndarray:
+        """RETURNS: Scores of shape (texts, labels)."""
+        count = len(self.net.initial)
+        logits = self.linear.add(X, states[count:]) if self.linear else [[0.0]]
+        return self._scores(self.net.add(X, states[:count]), logits)
+
+    def after_each(self, X: Tokens) -> numpy.ndarray:
+        """The scores after each token of one text, of shape (tokens, labels)."""
+        logits = self.linear.after_each(X) if self.linear else [[0.0]]
+        return self._scores(self.net.after_each(X), logits)
+
+    def _scores(self, pooled: Any, linear: Any) -> numpy.ndarray:
+        ops = self.ops
+        logits = apply_linear(self.output, ops.asarray2f(pooled)) + ops.asarray2f(linear)
+        return ops.to_numpy(self.activate.predict(logits))

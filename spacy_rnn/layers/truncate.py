@@ -1,0 +1,117 @@
+"""Bound the cost of a long text: keep its head and its tail."""
+
+import warnings
+from typing import Any, Callable, Dict, Optional, Tuple
+
+import numpy
+from thinc.api import Model
+
+from ..bridge.ragged import Rows, ragged
+from ..errors import Errors, Warnings
+from .running import Chain, Running
+
+# Of what is kept, the share from the beginning. Verdicts stand at the end.
+HEAD = 0.25
+
+
+class CutCount:
+    """What this process has cut so far: texts and tokens that were seen, and of these
+    the ones that were cut."""
+
+    def __init__(self) -> None:
+        self.texts = self.texts_cut = self.tokens = self.tokens_cut = 0
+
+    def add(self, lengths: numpy.ndarray, limit: int) -> None:
+        """Count a batch, and say what was cut if it is the first of which any was."""
+        over = numpy.maximum(lengths - limit, 0)
+        first = not self.texts_cut
+        self.texts += len(lengths)
+        self.tokens += int(lengths.sum())
+        self.texts_cut += int(numpy.count_nonzero(over))
+        self.tokens_cut += int(over.sum())
+        if first and self.texts_cut:
+            message = Warnings.W002.format(
+                texts=self.texts_cut,
+                total=self.texts,
+                limit=limit,
+                share=f"{self.tokens_cut / self.tokens:.1%}",
+            )
+            warnings.warn(message, stacklevel=2)
+
+
+def truncate(max_tokens: int) -> Model[Rows, Rows]:
+    """Cut rows out of the middle of texts longer than `max_tokens`; 0 cuts nothing.
+
+    What is cut is counted in `attrs["cut"]`, and said in a warning the first time.
+    """
+    # msgpack cannot write the count, so that thinc leaves it out of the saved model:
+    # it belongs to this process.
+    attrs: Dict[str, Any] = {
+        "max_tokens": max_tokens,
+        "cut": CutCount(),
+        "count_cuts": count_cuts,
+        "differentiate": differentiate,
+        "running": run_whole,
+    }
+    # Models saved by version 0.3 have these widths.
+    dims: Dict[str, Optional[int]] = {"nO": None, "nI": None}
+    return Model("truncate", forward, init=init, dims=dims, attrs=attrs)
+
+
+def init(model: Model, X: Optional[Rows] = None, Y: Any = None) -> None:
+    if X is not None and X.data.size:
+        model.set_dim("nI", X.data.shape[1])
+        model.set_dim("nO", X.data.shape[1])
+
+
+def count_cuts(model: Model, lengths: numpy.ndarray) -> None:
+    """Count, and say once, what the layer would cut.
+
+    lengths: Tokens of each text, of shape (texts,).
+    """
+    if model.attrs["max_tokens"]:
+        model.attrs["cut"].add(lengths, model.attrs["max_tokens"])
+
+
+def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
+    """The rows that are kept."""
+    limit = model.attrs["max_tokens"]
+    if not limit:
+        return X, lambda dY: dY
+    count_cuts(model, X.lengths)
+    if X.lengths.max(initial=0) <= limit:
+        return X, lambda dY: dY
+    rows: Any = _kept_rows(X.lengths, limit)
+    kept: Any = model.ops.asarray1i(rows)
+    data = X.data
+
+    def backprop(dY: Rows) -> Rows:
+        dX: Any = model.ops.alloc2f(*data.shape)
+        dX[kept] = dY.data
+        return ragged(dX, X.lengths)
+
+    return ragged(data[kept], numpy.minimum(X.lengths, limit)), backprop
+
+
+def _kept_rows(lengths: numpy.ndarray, limit: int) -> numpy.ndarray:
+    """Which rows of all texts are in the head or in the tail of theirs."""
+    starts = lengths.cumsum() - lengths
+    place = numpy.arange(lengths.sum()) - starts.repeat(lengths)
+    head = int(limit * HEAD)
+    kept = (place < head) | (place >= (lengths - (limit - head)).repeat(lengths))
+    return kept.nonzero()[0]
+
+
+def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
+    """For the gradient of X: there is no other."""
+    return forward(model, X, True)
+
+
+def run_whole(name: str, model: Model) -> Running:
+    """The running form, for a layer that cuts nothing.
+
+    RAISES: ValueError for another: where a text ends is not known before its end.
+    """
+    if model.attrs["max_tokens"]:
+        raise ValueError(Errors.R707.format(name=name, limit=model.attrs["max_tokens"]))
+    return Chain([])

@@ -1,0 +1,92 @@
+"""What embeddings learn from a whole corpus, before they have weights.
+
+A layer that learns a vocabulary says so by what it has in `attrs`:
+
+attr: The attribute of tokens that it reads.
+learn_vocab: Called with the layer and a `CorpusKeys`.
+set_vocab: Called with the layer and a list of words, most frequent first.
+"""
+
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
+
+import numpy
+from spacy.attrs import intify_attr
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+from thinc.api import Model
+
+from ..bridge.tokens import Tokens
+
+# In a corpus of fewer tokens, words and characters count however rare they are: a few texts
+# to try things out repeat next to none.
+SMALL_CORPUS = 10_000
+
+
+class CorpusKeys:
+    """The words of all texts of a corpus, in each attribute that some layer reads.
+
+    attrs: The attributes, as numbers.
+    """
+
+    def __init__(self, attrs: Iterable[int]):
+        self.texts: Dict[int, List[numpy.ndarray]] = {attr: [] for attr in attrs}
+        self.vocabs: Dict[int, Vocab] = {}
+        self.tokens = 0
+
+    def add(self, doc: Doc) -> None:
+        """Add a text."""
+        self.vocabs[id(doc.vocab)] = doc.vocab
+        self.tokens += len(doc)
+        tokens = Tokens([doc])
+        for attr, texts in self.texts.items():
+            texts.append(tokens.words(attr))
+
+    def counts(self, attr: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """All words, each once, and how often each occurs."""
+        return numpy.unique(numpy.concatenate(self.texts[attr]), return_counts=True)
+
+    def min_count(self, wanted: int) -> int:
+        """How often a word must occur in this corpus, where a large one demands `wanted`."""
+        return wanted if self.tokens >= SMALL_CORPUS else 1
+
+    def word_of(self, key: int) -> str:
+        """The word of a hash."""
+        stores: List[Any] = [vocab.strings for vocab in self.vocabs.values()]
+        return next(strings[key] for strings in stores if key in strings)
+
+    def most_frequent(self, attr: int, min_count: int, max_size: int) -> List[str]:
+        """Words by falling frequency, and by spelling where that is equal.
+
+        min_count: Leave out words that occur less often. max_size: Keep so many, 0 for all.
+        """
+        found, counts = self.counts(attr)
+        frequent = counts >= self.min_count(min_count)
+        pairs = zip(counts[frequent].tolist(), found[frequent].tolist())
+        words = sorted((-count, self.word_of(key)) for count, key in pairs)
+        return [word for _, word in words if word][: max_size or None]
+
+
+def learners_in(model: Model) -> List[Model]:
+    """All layers of a model that learn a vocabulary."""
+    return [node for node in model.walk() if "learn_vocab" in node.attrs]
+
+
+def set_vocab(layers: Sequence[Model], words: Sequence[str]) -> None:
+    """Give layers their vocabulary, most frequent word first. `learn_vocab` leaves the
+    words as they are; characters it learns anew, since it sees how frequent they are."""
+    for layer in layers:
+        layer.attrs["set_vocab"](layer, words)
+
+
+def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> None:
+    """Fill the vocabularies of layers from all training texts, in one pass.
+
+    layers: Those that `learners_in` finds. Those filled by `set_vocab` keep their words.
+    docs: The training texts. All are read, also where there is nothing to learn.
+    """
+    corpus = CorpusKeys({intify_attr(layer.attrs["attr"]) for layer in layers})
+    for doc in docs:
+        corpus.add(doc)
+    if corpus.vocabs:
+        for layer in layers:
+            layer.attrs["learn_vocab"](layer, corpus)

@@ -1,0 +1,36 @@
+"""Pipelines that version 0.3 has saved load, and say what they said then."""
+
+from pathlib import Path
+
+import numpy
+import pytest
+import spacy
+import srsly
+
+FOLDER = Path(__file__).parent / "saved_by_0_3"
+SAVED = srsly.read_json(FOLDER / "scores.json")
+
+
+@pytest.mark.parametrize("name", ["textcat_lstm", "textcat_multilabel_lstm"])
+def test_classifiers(name):
+    nlp = spacy.load(FOLDER / name, exclude=["tokenizer"])
+    for text, expected in zip(SAVED["texts"], SAVED["scores"][name]):
+        assert nlp(text).cats == pytest.approx(expected, abs=1e-5)
+
+
+def test_tagger():
+    nlp = spacy.load(FOLDER / "tagger_bilstm", exclude=["tokenizer"])
+    docs = [nlp.make_doc(text) for text in SAVED["texts"]]
+    found = nlp.get_pipe("tagger_bilstm").predict_proba(docs)
+    for rows, expected in zip(found, SAVED["scores"]["tagger_bilstm"]):
+        assert numpy.allclose(rows, numpy.reshape(expected, rows.shape), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", SAVED["scores"])
+def test_are_saved_again_and_trained_on(name, tmp_path):
+    nlp = spacy.load(FOLDER / name, exclude=["tokenizer"])
+    docs = [nlp.make_doc(text) for text in SAVED["texts"]]
+    expected = nlp.get_pipe(name).predict(docs)
+    nlp.to_disk(tmp_path)
+    found = spacy.load(tmp_path).get_pipe(name).predict(docs)
+    assert all(numpy.array_equal(a, b) for a, b in zip(found, expected))

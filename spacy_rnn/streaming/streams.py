@@ -10,6 +10,7 @@ import numpy
 import srsly
 from spacy.attrs import LENGTH, SPACY
 from spacy.language import Language
+from spacy.tokens import Doc
 from thinc.api import Model
 
 from ..bridge.shim import RNNShim
@@ -190,6 +191,14 @@ class Streams(ABC):
     def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[str]:
         if isinstance(pieces, (str, bytes)):
             raise ValueError(Errors.R708.format(found="one piece in place of a list of them"))
+        if set(map(type, pieces)) == {str} and not any(s.buffer.pending for s in streams):
+            whole: Any = list(pieces)
+            try:
+                # Half of a surrogate pair is no text.
+                "".join(whole).encode("utf-8")
+            except UnicodeError as error:
+                raise ValueError(Errors.R708.format(found=error)) from error
+            return whole
         for piece in pieces:
             if not isinstance(piece, (str, bytes)):
                 raise ValueError(Errors.R708.format(found=type(piece).__name__))
@@ -245,20 +254,29 @@ class Streams(ABC):
         return [next(rest) if text else self.unchanged(s) for s, text in zip(streams, texts)]
 
     def _tokenize(self, texts: List[str]) -> Tokens:
-        """The tokens of all texts. Since each text begins where the last one has ended, with a
-        word after white space, they can be tokenized as one; but not where a text ends without,
-        or begins with white space, or where special cases look across it."""
-        if len(texts) > 1 and self._apart(texts):
+        """The tokens of all texts. Where a text begins with a word and the one before it ends
+        in white space, they have the same tokens when they are tokenized as one, which is faster;
+        but for special cases that look across."""
+        separate = all(text[-1].isspace() and not text[0].isspace() for text in texts)
+        if separate and self.spaced_rules.surely_apart(texts):
             doc = self.tokenizer("".join(texts))
-            sizes = doc.to_array([LENGTH, SPACY]).sum(axis=1).astype("int64")
-            ends = numpy.asarray([len(text) for text in texts]).cumsum()
-            lengths = numpy.diff(numpy.searchsorted(sizes.cumsum(), ends, "right"), prepend=0)
-            return Tokens([doc], lengths)
-        return Tokens([self.tokenizer(text) for text in texts])
+            return Tokens([doc], _lengths(doc, texts))
+        runs: List[List[str]] = []
+        for before, text in zip(["", *texts], texts):
+            apart = before[-1:].isspace() and not text[0].isspace()
+            if apart and not self.spaced_rules.join(before, text):
+                runs[-1].append(text)
+            else:
+                runs.append([text])
+        docs = [self.tokenizer("".join(run)) for run in runs]
+        lengths = [_lengths(doc, run) for doc, run in zip(docs, runs)]
+        return Tokens(docs, numpy.concatenate(lengths))
 
-    def _apart(self, texts: List[str]) -> bool:
-        """Whether texts one after the other have the tokens that each has alone."""
-        join = self.spaced_rules.join
-        if not all(text[-1].isspace() and not text[0].isspace() for text in texts):
-            return False
-        return not any(join(before, after) for before, after in zip(texts, texts[1:]))
+
+def _lengths(doc: Doc, texts: List[str]) -> numpy.ndarray:
+    """The number of tokens of each of the texts that make a document."""
+    if len(texts) == 1:
+        return numpy.asarray([len(doc)])
+    sizes = doc.to_array([LENGTH, SPACY]).sum(axis=1).astype("int64")
+    ends = numpy.asarray([len(text) for text in texts]).cumsum()
+    return numpy.diff(numpy.searchsorted(sizes.cumsum(), ends, "right"), prepend=0)

@@ -32,13 +32,14 @@ class SpacedRules:
         self.splits = [
             (r[: m.start()], r[m.start() :]) for r in rules for m in _IN_RULE.finditer(r)
         ]
+        # By the characters next to the white space, which few texts have.
         self.pairs: Dict[str, Set[Tuple[str, str]]] = {}
         plain = _without_rules(tokenizer)
         for rule in rules:
             words = [token.text for token in plain(rule)]
             for left, right in zip(words, words[1:]):
                 if left.strip() and right.strip():
-                    self.pairs.setdefault(right[0], set()).add((left, right))
+                    self.pairs.setdefault(left[-1] + right[0], set()).add((left, right))
 
     def join(self, before: str, after: str) -> bool:
         """Whether a special case may match tokens on both sides of a place.
@@ -48,11 +49,16 @@ class SpacedRules:
         for left, right in self.splits:
             if before.endswith(left) and (after.startswith(right) or right.startswith(after)):
                 return True
-        pairs = self.pairs.get(after[0])
-        if not pairs:
-            return False
         before = before.rstrip()
+        pairs = self.pairs.get(before[-1:] + after[0])
+        if pairs is None:
+            return False
         return any(_ends_in(before, left) and _begins_with(after, right) for left, right in pairs)
+
+    def surely_apart(self, texts: List[str]) -> bool:
+        """Whether none of the characters at the seams of texts is in a special case."""
+        seams = (a.rstrip()[-1:] + b[0] for a, b in zip(texts, texts[1:]))
+        return not self.splits and self.pairs.keys().isdisjoint(seams)
 
 
 def _ends_in(text: str, word: str) -> bool:
@@ -97,7 +103,8 @@ class TextBuffer:
     def __init__(self, rules: SpacedRules):
         self._rules = rules
         self._parts: List[str] = []
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        # Made for the first piece of bytes: most texts come as text.
+        self._decoder: Any = None
 
     def decode(self, piece: Union[str, bytes]) -> str:
         """Text from a piece of text or of UTF-8, which may end inside of a character.
@@ -110,7 +117,14 @@ class TextBuffer:
             # Half of a surrogate pair is no text.
             piece.encode("utf-8")
             return piece
+        if self._decoder is None:
+            self._expect(b"")
         return self._decoder.decode(piece)
+
+    def _expect(self, pending: bytes) -> None:
+        """Expect the rest of a character after its first bytes."""
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._decoder.decode(pending)
 
     def push(self, text: str) -> str:
         """Add text, cut anywhere. RETURNS: Text that is complete: up to the first
@@ -125,7 +139,8 @@ class TextBuffer:
             return ""
         held = "".join(self._parts)
         end = len(held) - len(recent) + last
-        if self._rules.splits or words[-1][0] in self._rules.pairs:
+        rules, seam = self._rules, held[:end].rstrip()[-1:] + held[end]
+        if (seam in rules.pairs or rules.splits) and rules.join(held[:end], held[end:]):
             end = self._last_apart(held, end)
         self._parts = [held[end:]]
         return held[:end]
@@ -149,7 +164,7 @@ class TextBuffer:
     @property
     def pending(self) -> bytes:
         """The first bytes of a character whose others have not come yet."""
-        return self._decoder.getstate()[0]
+        return self._decoder.getstate()[0] if self._decoder is not None else b""
 
     def mark(self) -> Tuple[List[str], int, bytes]:
         """Where the buffer stands now, for `restore`."""
@@ -159,8 +174,7 @@ class TextBuffer:
         """Undo what was done since a `mark`: the list of parts was added to, or replaced."""
         self._parts, count, pending = mark
         del self._parts[count:]
-        self._decoder.reset()
-        self._decoder.decode(pending)
+        self._expect(pending)
 
     def get_state(self) -> List[Any]:
         """What the next piece depends on: text and bytes."""
@@ -171,8 +185,7 @@ class TextBuffer:
         text, pending = state
         text.encode("utf-8")
         self._parts = [text] if text else []
-        self._decoder.reset()
-        self._decoder.decode(pending)
+        self._expect(pending)
 
 
 def check_tokenizer(name: str, tokenizer: Any) -> Tokenizer:

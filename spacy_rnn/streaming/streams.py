@@ -257,17 +257,8 @@ class Streams(ABC):
         """The tokens of all texts. Where a text begins with a word and the one before it ends
         in white space, they have the same tokens when they are tokenized as one, which is faster;
         but for special cases that look across."""
-        separate = all(text[-1].isspace() and not text[0].isspace() for text in texts)
-        if separate and self.spaced_rules.surely_apart(texts):
-            doc = self.tokenizer("".join(texts))
-            return Tokens([doc], _lengths(doc, texts))
-        runs: List[List[str]] = []
-        for before, text in zip(["", *texts], texts):
-            apart = before[-1:].isspace() and not text[0].isspace()
-            if apart and not self.spaced_rules.join(before, text):
-                runs[-1].append(text)
-            else:
-                runs.append([text])
+        starts = [0, *self.spaced_rules.seams(texts)]
+        runs = [texts[a:b] for a, b in zip(starts, [*starts[1:], len(texts)])]
         docs = [self.tokenizer("".join(run)) for run in runs]
         lengths = [_lengths(doc, run) for doc, run in zip(docs, runs)]
         return Tokens(docs, numpy.concatenate(lengths))

@@ -55,10 +55,17 @@ class SpacedRules:
             return False
         return any(_ends_in(before, left) and _begins_with(after, right) for left, right in pairs)
 
-    def surely_apart(self, texts: List[str]) -> bool:
-        """Whether none of the characters at the seams of texts is in a special case."""
-        seams = (a.rstrip()[-1:] + b[0] for a, b in zip(texts, texts[1:]))
-        return not self.splits and self.pairs.keys().isdisjoint(seams)
+    def seams(self, texts: List[str]) -> List[int]:
+        """Which texts must not be tokenized as one with the text before: where white space and
+        then a word do not part them, or a special case may look across."""
+        pairs, splits = self.pairs, self.splits
+        return [
+            i
+            for i, (a, b) in enumerate(zip(texts, texts[1:]), start=1)
+            if not a[-1].isspace()
+            or b[0].isspace()
+            or ((a.rstrip()[-1:] + b[0] in pairs or splits) and self.join(a, b))
+        ]
 
 
 def _ends_in(text: str, word: str) -> bool:

@@ -26,7 +26,8 @@ def unchanged_on_error(model: Model) -> Iterator[None]:
             # A file brings what was learned, not settings, what a layer can do or refers to.
             settings = {k: v for k, v in state["_attrs"].items() if _is_setting(v)}
             node.attrs.update(settings)
-            node.name, node._refs = state["name"], state["_refs"]
+            for part in ("name", "_refs"):
+                setattr(node, part, state[part])
         check_model(model)
     except BaseException:
         for node, state in before:
@@ -52,7 +53,8 @@ def check_parts(model: Model, data: bytes) -> None:
         tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut"}
         whole = set(params) == set(node.param_names) and tables <= set(attrs)
         if not whole or len(shims) != len(node.shims):
-            raise ValueError(f"the layer '{node.name}' lacks some of its data, or has others")
+            problem = "some of its data are missing, or there are others"
+            raise ValueError(Errors.R102.format(name=node.name, problem=problem))
 
 
 def _state_of(node: Model) -> Dict[str, Any]:

@@ -1,6 +1,6 @@
 """One flat array for all texts, and lists of arrays where spaCy's own layers want them.
 
-Inside of a model of this package, `Tokens` go into embeddings, and thinc's `Ragged` from layer
+Inside of a model of this package, `Tokens` go into embeddings, and `Rows` from layer
 to layer: rows of all texts one after the other, and the texts' lengths, on the CPU at all times.
 A layer of this package answers in the form that it is given, so that it also fits the slots of
 spaCy's layers, which take documents or lists of arrays.

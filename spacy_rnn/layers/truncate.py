@@ -103,7 +103,7 @@ def _kept_rows(lengths: numpy.ndarray, limit: int) -> numpy.ndarray:
 
 
 def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
-    """For the gradient of X: there is no other."""
+    """The gradient of X is the only one that the layer has."""
     return forward(model, X, True)
 
 

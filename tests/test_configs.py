@@ -10,7 +10,7 @@ from spacy.util import load_config, load_model_from_config
 from thinc.api import Config
 
 REPOSITORY = Path(__file__).parents[1]
-CONFIGS = sorted((REPOSITORY / "configs").rglob("*.cfg"))
+CONFIGS = sorted((REPOSITORY / "spacy_rnn" / "configs").rglob("*.cfg"))
 GPU = [path for path in CONFIGS if path.stem.endswith("_gpu")]
 
 

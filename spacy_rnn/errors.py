@@ -197,3 +197,16 @@ class Errors:
 
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."
+    R602 = "[R602] {path} is there already. Give --force to replace it, or another name."
+    R603 = (
+        "[R603] --transformer cannot be combined with {other}: a transformer brings its own "
+        "vectors, and reads whole texts."
+    )
+    R604 = (
+        "[R604] spaCy knows no language '{lang}'. Use its abbreviation, as en or de; all are at "
+        "https://spacy.io/usage/models#languages."
+    )
+    R605 = (
+        "[R605] The pipeline '{name}' has no word vectors. `spacy-rnn convert-glove` and "
+        "`spacy init vectors` make pipelines that have them."
+    )

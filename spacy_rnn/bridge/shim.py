@@ -255,7 +255,8 @@ class RNNShim(PyTorchShim):
         from safetensors.torch import load
 
         try:
-            tensors = load(state)
+            # Half precision is a way to save weights, not to compute.
+            tensors = {n: t.float() if t.dtype == torch.half else t for n, t in load(state).items()}
             module = self._build_without_memory(config, len(tensors))
             self._check_tensors(tensors, module.state_dict())
             module.load_state_dict(tensors, strict=True, assign=True)

@@ -8,7 +8,7 @@ from spacy.util import ensure_path
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..bridge.loading import check_parts, unchanged_on_error
+from ..bridge.loading import check_parts, unchanged_on_error, widen
 from ..errors import Errors
 
 
@@ -105,6 +105,7 @@ class SafeLoading:
         check_parts(self.model, data)
         with unchanged_on_error(self.model):
             self.model.from_bytes(data)
+            widen(self.model)
             self._check_labels()
 
     def _check_labels(self) -> None:

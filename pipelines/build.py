@@ -15,7 +15,7 @@ import spacy
 import srsly
 import typer
 from spacy.cli.evaluate import evaluate
-from spacy.cli.package import package
+from spacy.cli.package import generate_readme, package
 from spacy.tokens import DocBin
 
 from benchmarks.timing import rates_in_turns
@@ -62,6 +62,8 @@ def update_meta(small: Path, name: str, card: Dict[str, Any], model: Path, dev: 
     meta = {**srsly.read_json(small / "meta.json"), **card, "lang": lang, "name": short}
     meta.update(performance=found, notes=limits + speed_of(small, dev))
     srsly.write_json(small / "meta.json", meta)
+    meta.pop("url", None)
+    (small / "README.md").write_text(generate_readme(meta), "utf8")
 
 
 def scores_of(model: Path, dev: Path, gold_preproc: bool) -> Dict[str, float]:

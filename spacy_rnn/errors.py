@@ -212,7 +212,7 @@ class Errors:
     )
     R606 = "[R606] {path} is there already. Give the name of a new folder."
     R607 = (
-        "[R607] In half precision a score moves by {moved}, more than the tolerance of {tolerance}. "
+        "[R607] In half precision a score moves by {moved}, more than the tolerance {tolerance}. "
         "Nothing was written. Give a larger --tolerance if that is good enough."
     )
     R608 = "[R608] The pipeline has no component of this package. It has: {names}."

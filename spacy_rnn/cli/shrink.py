@@ -92,7 +92,7 @@ def drop_strings(nlp: Language, folder: Path) -> None:
     Components of other packages may look strings up by their hashes: beside them, all are kept,
     as beside word vectors."""
     if len(dict(_our_pipes(nlp))) == len(nlp.component_names) and not len(nlp.vocab.vectors):
-        spacy.blank(nlp.lang).vocab.strings.to_disk(folder / "vocab" / "strings.json")
+        spacy.blank(str(nlp.lang)).vocab.strings.to_disk(folder / "vocab" / "strings.json")
 
 
 def size_of(folder: Path) -> str:

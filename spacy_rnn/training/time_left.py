@@ -13,7 +13,7 @@ class TimeLeft:
 
     spaCy does not say how many steps an epoch has. It is read off the evaluations, from the first
     one after the first epoch on: each says in which epoch a step is, and they bound it more and
-    more closely.
+    more closely. Until then the time left is unknown, since the epochs may end before other limits.
 
     settings: The block `[training]` of the config.
     """
@@ -42,6 +42,8 @@ class TimeLeft:
 
         step: The steps so far. seconds: The time they took.
         """
+        if self.max_epochs > 0 and math.isinf(self.most):
+            return "-"
         certain = min(self._end_by_steps(), self._end_by_epochs())
         patient = self.best_step + self.patience if self.patience > 0 else math.inf
         last = min(certain, patient)
@@ -55,7 +57,7 @@ class TimeLeft:
         return self.max_steps if self.max_steps > 0 else math.inf
 
     def _end_by_epochs(self) -> float:
-        if self.max_epochs < 1 or math.isinf(self.most):
+        if self.max_epochs < 1:
             return math.inf
         # Steps count from 0.
         return self.max_epochs * (self.least + self.most) / 2 - 1

@@ -56,6 +56,9 @@ def evaluated(per_epoch, every, until):
 
 def test_epochs_are_known_after_the_first():
     assert time_left(evaluated(40, 10, 30), max_epochs=3) == "-"
+    # Nor is it known whether other limits come first.
+    assert time_left(evaluated(40, 10, 30), max_epochs=3, max_steps=500, patience=90) == "-"
+    assert time_left(evaluated(40, 10, 40), max_epochs=3, max_steps=50, patience=90) == "0:10"
     # Step 30 is of the first epoch, and step 40 of the second: an epoch has 31 to 40 steps.
     assert time_left(evaluated(40, 10, 40), max_epochs=3) == clock(3 * (31 + 40) / 2 - 1 - 40)
 

@@ -26,6 +26,7 @@ from ..streaming.tagger_streams import TaggerStream, TaggerStreams
 from ..training.loss import token_cross_entropy
 from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
 from .parts_by_tokens import parts_by_tokens
+from .representation import Represented
 from .safe_loading import SafeLoading
 from .tagger_scorer import score_tags
 from .textcat_lstm import check_smoothing, not_a_number
@@ -116,7 +117,7 @@ def make_tagger_bilstm(
     )
 
 
-class TaggerBiLSTM(SafeLoading, Tagger):
+class TaggerBiLSTM(Represented, SafeLoading, Tagger):
     """Part-of-speech tags, one for each token that is not blank.
 
     A `spacy.pipeline.Tagger` with a recurrent model, which writes `Token.pos_` or
@@ -136,6 +137,8 @@ class TaggerBiLSTM(SafeLoading, Tagger):
     scorer: The scoring method.
     RAISES: ValueError for an argument outside of these.
     """
+
+    factory = "tagger_bilstm"
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
 from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
 from .parts_by_tokens import parts_by_tokens
+from .representation import Represented
 from .safe_loading import SafeLoading
 
 ClassWeight = Union[None, str, Dict[str, float]]
@@ -99,7 +100,7 @@ def make_textcat_lstm(
     )
 
 
-class TextCatLSTM(SafeLoading, TextCategorizer):
+class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
     """Text classification with labels that exclude each other.
 
     A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
@@ -118,6 +119,7 @@ class TextCatLSTM(SafeLoading, TextCategorizer):
         the other kind of labels.
     """
 
+    factory = "textcat_lstm"
     exclusive_classes = True
     learned = ("labels", "positive_label", "balanced_weights")
 

@@ -74,6 +74,7 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     label_smoothing: Share of each truth that is spread over true and false.
     """
 
+    factory = "textcat_multilabel_lstm"
     exclusive_classes = False
 
     def __init__(

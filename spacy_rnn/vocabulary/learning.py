@@ -5,8 +5,10 @@ A layer that learns a vocabulary says so by what it has in `attrs`:
 attr: The attribute of tokens that it reads.
 learn_vocab: Called with the layer and a `CorpusKeys`.
 set_vocab: Called with the layer and a list of words, most frequent first.
+start: What its vectors start from, if it has a choice. "cooccurrence" takes a while.
 """
 
+import time
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 import numpy
@@ -14,12 +16,15 @@ from spacy.attrs import intify_attr
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 from thinc.api import Model
+from tqdm.auto import tqdm
 
 from ..bridge.tokens import Tokens
 
 # In a corpus of fewer tokens, words and characters count however rare they are: a few texts
 # to try things out repeat next to none.
 SMALL_CORPUS = 10_000
+# Seconds after which it is shown how far learning is.
+DELAY = 2.0
 
 
 class CorpusKeys:
@@ -79,14 +84,23 @@ def set_vocab(layers: Sequence[Model], words: Sequence[str]) -> None:
 
 
 def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> None:
-    """Fill the vocabularies of layers from all training texts, in one pass.
+    """Fill the vocabularies of layers from all training texts, in one pass. If that takes
+    longer than a moment, a terminal or notebook shows how far it is.
 
     layers: Those that `learners_in` finds. Those filled by `set_vocab` keep their words.
     docs: The training texts. All are read, also where there is nothing to learn.
     """
     corpus = CorpusKeys({intify_attr(layer.attrs["attr"]) for layer in layers})
-    for doc in docs:
+    started = time.perf_counter()
+    # disable=None: not where the output is neither a terminal nor a notebook.
+    shown: Dict[str, Any] = {"disable": None, "leave": False}
+    for doc in tqdm(docs, desc="Counting words", unit=" texts", delay=DELAY, **shown):
         corpus.add(doc)
-    if corpus.vocabs:
-        for layer in layers:
+    if time.perf_counter() - started < DELAY:
+        shown["disable"] = True
+    for layer in layers if corpus.vocabs else ():
+        # Words are counted in a moment; vectors from where they stand take longer.
+        vectors = layer.attrs.get("start") == "cooccurrence"
+        what = "co-occurrence vectors" if vectors else "the vocabulary"
+        with tqdm(desc=f"Learning {what}", bar_format="{desc} ...", **shown):
             layer.attrs["learn_vocab"](layer, corpus)

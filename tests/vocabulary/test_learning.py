@@ -1,5 +1,7 @@
 """What is learned from a corpus: of a small one all, of a larger one what is frequent."""
 
+import io
+
 import pytest
 import spacy
 from spacy.attrs import LOWER, NORM, ORTH
@@ -9,6 +11,7 @@ from thinc.api import chain, noop
 
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
+from spacy_rnn.vocabulary import learning
 from spacy_rnn.vocabulary.learning import (
     SMALL_CORPUS,
     CorpusKeys,
@@ -115,3 +118,50 @@ def test_learners_are_found_wherever_they_are():
     words, chars = build_vocab_embed_v1(4), build_char_rnn_embed_v1(4)
     found = learners_in(chain(noop(), chain(words, noop()), chars))
     assert {id(layer) for layer in found} == {id(words), id(chars)} and len(found) == 2
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def shown_while_learning(monkeypatch, layers, *, delay=0.0, stderr=None):
+    stderr = Terminal() if stderr is None else stderr
+    monkeypatch.setattr(learning, "DELAY", delay)
+    monkeypatch.setattr("sys.stderr", stderr)
+    learn_vocab(layers, iter([NLP.make_doc("the cat sat")] * 3))
+    return stderr.getvalue()
+
+
+def test_progress_is_shown_and_wiped(monkeypatch):
+    layers = [build_vocab_embed_v1(4), build_char_rnn_embed_v1(4)]
+    lines = [line.strip() for line in shown_while_learning(monkeypatch, layers).split("\r")]
+    assert lines[1].startswith("Counting words: 0 texts")
+    said = [line for line in lines if line.startswith("Learning")]
+    assert said == ["Learning co-occurrence vectors ...", "Learning the vocabulary ..."]
+    assert lines[-2:] == ["", ""]
+
+
+def test_vectors_are_not_said_to_be_learned_where_they_are_random(monkeypatch):
+    shown = shown_while_learning(monkeypatch, [build_vocab_embed_v1(4, start="random")])
+    assert "co-occurrence" not in shown and "Learning the vocabulary" in shown
+
+
+def test_no_progress_of_small_corpora_and_without_a_terminal(monkeypatch):
+    layers = [build_vocab_embed_v1(4)]
+    assert shown_while_learning(monkeypatch, layers, delay=60.0) == ""
+    assert shown_while_learning(monkeypatch, layers, stderr=io.StringIO()) == ""
+
+
+def test_progress_is_wiped_when_reading_fails(monkeypatch):
+    def docs():
+        yield NLP.make_doc("cat")
+        raise ValueError("damaged")
+
+    stderr = Terminal()
+    monkeypatch.setattr(learning, "DELAY", 0.0)
+    monkeypatch.setattr("sys.stderr", stderr)
+    with pytest.raises(ValueError, match="damaged"):
+        learn_vocab([build_vocab_embed_v1(4)], docs())
+    assert "Counting words" in stderr.getvalue()
+    assert stderr.getvalue().rsplit("\r", 2)[1].strip() == ""

@@ -11,8 +11,7 @@ from ..errors import Errors, Warnings
 from .dropout import locked_dropout
 from .kernels import run_kernel, weights_of
 from .lanes import LaneLayout
-from .layout import Layout, SingleLayout
-from .packed import PackedLayout
+from .layout import PackedLayout, SingleLayout, SortedLayout
 from .plan import MAX_STEPS, MIN_SIZE, reads_apart, reads_packed, reads_threaded
 from .threads import available_threads, one_thread
 
@@ -122,7 +121,6 @@ class RaggedRNN(nn.Module):
         tokens = data.shape[0]
         if sum(counts) != tokens:
             raise ValueError(Errors.R003.format(total=sum(counts), found=tokens))
-        precision = self.precision_for(data)
         finals: List[Tuple[Tensor, ...]] = []
         with one_thread():
             layout = self._layout(counts, return_state, data)
@@ -130,7 +128,7 @@ class RaggedRNN(nn.Module):
                 if i > 0:
                     data = locked_dropout(data, lengths, self.dropout, self.training)
                 start = self.layer_state(state, i, len(counts), data)
-                data, final = layout.run(layer, data, start, precision)
+                data, final = layout.run(layer, data, start)
                 finals.append(final)
         if not return_state:
             return data, None
@@ -157,21 +155,23 @@ class RaggedRNN(nn.Module):
                 block, _ = run_kernel(layer, block, (start, start), weights_of(layer))
             return block.squeeze(1)
 
-    def _layout(self, counts: List[int], return_state: bool, data: Tensor) -> Layout:
-        if self.packed or not data.is_cpu:
-            return PackedLayout(numpy.asarray(counts, "int64"), return_state, data.device)
-        first, threads = self._in_order[0], available_threads()
-        tokens = data.shape[0]
-        size = tokens * self.hidden_size
-        if len(counts) - counts.count(0) == 1:
+    def _layout(
+        self, counts: List[int], return_state: bool, data: Tensor
+    ) -> Union[SingleLayout, SortedLayout]:
+        first, threads, tokens = self._in_order[0], available_threads(), data.shape[0]
+        precision, size = self.precision_for(data), tokens * self.hidden_size
+        packed = self.packed or not data.is_cpu
+        if not packed and len(counts) - counts.count(0) == 1:
             apart = self.bidirectional and reads_apart(first.mode, size, threads)
             if not apart and tokens <= MAX_STEPS:
                 wide = reads_threaded(first.mode, tokens, self.hidden_size)
                 threaded = wide and not self.bidirectional
-                return SingleLayout(counts.index(tokens), len(counts), threaded)
-        elif reads_packed(first.mode, size, self.num_directions, threads, torch.is_grad_enabled()):
-            return PackedLayout(numpy.asarray(counts, "int64"), return_state, data.device)
-        return LaneLayout(numpy.asarray(counts, "int64"), return_state, first)
+                return SingleLayout(counts.index(tokens), len(counts), precision, threaded)
+        elif not packed:
+            training = torch.is_grad_enabled()
+            packed = reads_packed(first.mode, size, self.num_directions, threads, training)
+        args = numpy.asarray(counts, "int64"), data.device, precision, return_state
+        return PackedLayout(*args) if packed else LaneLayout(*args, layer=first)
 
     def check_width(self, data: Tensor) -> None:
         """RAISES: ValueError unless the data are of shape (tokens, input_size)."""

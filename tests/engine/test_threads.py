@@ -14,7 +14,6 @@ from spacy_rnn.engine import threads as threads_module
 from spacy_rnn.engine.ragged_rnn import RaggedRNN
 from spacy_rnn.engine.threads import (
     ForkSafeLock,
-    all_threads,
     available_threads,
     limit_threads_in_children,
     one_thread,
@@ -277,16 +276,17 @@ def test_copies_of_a_lock_are_free():
                 assert other.locked()
 
 
-def test_all_threads_within_one_thread(threads):
+def test_a_single_task_has_all_threads(threads):
+    def fail():
+        raise KeyError
+
     with one_thread():
-        with all_threads():
-            assert torch.get_num_threads() == threads == available_threads()
+        assert run_side_by_side([torch.get_num_threads]) == [threads]
+        assert torch.get_num_threads() == 1 and available_threads() == threads
+        with pytest.raises(KeyError):
+            run_side_by_side([fail])
         assert torch.get_num_threads() == 1
-        with pytest.raises(KeyError), all_threads():
-            raise KeyError
-        assert torch.get_num_threads() == 1
-    with all_threads():
-        assert torch.get_num_threads() == threads
+    assert run_side_by_side([torch.get_num_threads]) == [threads]
     assert torch.get_num_threads() == threads
 
 

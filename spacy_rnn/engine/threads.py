@@ -146,9 +146,6 @@ class ForkSafeLock:
         self._owner = 0
         self._lock.release()
 
-    def locked(self) -> bool:
-        return self._lock.locked()
-
     def __enter__(self) -> "ForkSafeLock":
         self.acquire()
         return self

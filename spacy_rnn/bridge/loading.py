@@ -2,7 +2,7 @@
 
 import copy
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Dict, Iterator, Optional, Tuple
 
 import numpy
 import srsly
@@ -17,18 +17,10 @@ PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
 
 @contextmanager
 def unchanged_on_error(model: Model) -> Iterator[None]:
-    """Put a model back as it was, all layers of it, if loading it fails within the context, or
-    if `check_model` finds at the end that what was loaded does not fit."""
+    """Put a model back as it was, all layers of it, if loading it fails within the context."""
     before = [(node, _state_of(node)) for node in model.walk()]
     try:
         yield
-        for node, state in before:
-            # A file brings what was learned, not settings, what a layer can do or refers to.
-            settings = {k: v for k, v in state["_attrs"].items() if _is_setting(v)}
-            node.attrs.update(settings)
-            for part in ("name", "_refs"):
-                setattr(node, part, state[part])
-        check_model(model)
     except BaseException:
         for node, state in before:
             _restore(node, state)
@@ -40,8 +32,25 @@ def _is_setting(value: Any) -> bool:
     return value is None or callable(value) or isinstance(value, plain)
 
 
-def check_parts(model: Model, data: bytes) -> None:
-    """Check that saved data have all parts of a model, before they are loaded.
+def load_model(model: Model, data: bytes) -> None:
+    """Load what a model has learned: not settings, nor what a layer can do or refers to.
+
+    RAISES: ValueError for data that do not fit, which may have been loaded in part: see
+        `unchanged_on_error`.
+    """
+    _check_parts(model, data)
+    before = [(node, _state_of(node)) for node in model.walk()]
+    model.from_bytes(data)
+    _widen(model)
+    for node, state in before:
+        node.attrs.update({k: v for k, v in state["_attrs"].items() if _is_setting(v)})
+        for part in ("name", "_refs"):
+            setattr(node, part, state[part])
+    check_model(model)
+
+
+def _check_parts(model: Model, data: bytes) -> None:
+    """Check that saved data have all parts of a model.
 
     RAISES: ValueError that names the layer which lacks one, or has one more.
     """
@@ -57,7 +66,7 @@ def check_parts(model: Model, data: bytes) -> None:
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
 
 
-def widen(model: Model) -> None:
+def _widen(model: Model) -> None:
     """Make float32 of weights that were saved in half precision."""
     for node in model.walk():
         for name, value in _params_of(node):
@@ -67,13 +76,9 @@ def widen(model: Model) -> None:
 
 def _state_of(node: Model) -> Dict[str, Any]:
     state = {part: copy.copy(getattr(node, part)) for part in PARTS}
-    state["_params"] = {name: _param(node, name) for name in node.param_names}
+    state["_params"] = {name: node.maybe_get_param(name) for name in node.param_names}
     state["shims"] = [(shim, shim.cfg, shim._model) for shim in node.shims]
     return state
-
-
-def _param(node: Model, name: str) -> Any:
-    return node.get_param(name) if node.has_param(name) else None
 
 
 def _restore(node: Model, state: Dict[str, Any]) -> None:
@@ -92,16 +97,13 @@ def check_model(model: Model) -> None:
     RAISES: ValueError that names the layer.
     """
     for node in model.walk():
-        for name, value in _params_of(node):
-            problem = _problem_of(node, name, value)
+        for name in node.param_names:
+            value = node.maybe_get_param(name)
+            problem = "" if value is None else _problem_of(node, name, value)
             if problem:
                 raise ValueError(Errors.R102.format(name=node.name, problem=problem))
         if "check" in node.attrs and node.shims[0]._model is not None:
             node.attrs["check"](node)
-
-
-def _params_of(node: Model) -> List[Tuple[str, Any]]:
-    return [(name, node.get_param(name)) for name in node.param_names if node.has_param(name)]
 
 
 def _problem_of(node: Model, name: str, value: Any) -> str:

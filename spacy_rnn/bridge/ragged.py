@@ -63,7 +63,7 @@ def takes_lists(forward: Forward) -> Forward:
 def join(model: Model, Xs: List[Any]) -> Rows:
     """Lists of arrays as one."""
     xp: Any = model.ops.xp
-    return ragged(xp.concatenate(Xs), lengths_of(Xs))
+    return Rows(xp.concatenate(Xs), lengths_of(Xs))
 
 
 def split(X: Rows, width: int, model: Model) -> List[Any]:
@@ -77,11 +77,6 @@ def split_rows(data: Any, lengths: Any) -> List[Any]:
     """Parts of an array, one after the other."""
     ends = numpy.cumsum(lengths)
     return [data[start:end] for start, end in zip(ends - lengths, ends)]
-
-
-def ragged(data: Any, lengths: Any) -> Rows:
-    """Make `Rows`."""
-    return Rows(data, lengths)
 
 
 def reads_flat(layer: Model) -> bool:
@@ -109,7 +104,7 @@ def read_rows(layer: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     """Run any layer from rows to rows, of this package or of spaCy's."""
     if not X.data.size:
         width = layer.maybe_get_dim("nO") or X.data.shape[1]
-        return ragged(layer.ops.alloc2f(0, width), X.lengths), lambda dY: X
+        return Rows(layer.ops.alloc2f(0, width), X.lengths), lambda dY: X
     if reads_flat(layer):
         return layer(X, is_train)
     width = X.data.shape[1]
@@ -126,7 +121,7 @@ def _read_documents(layer: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows,
     xp: Any = layer.ops.xp
     whole, rows, sizes = xp.concatenate(Ys), tokens.rows, lengths_of(Ys)
     if rows is None:
-        return ragged(whole, tokens.lengths), lambda dY: backprop(split_rows(dY.data, sizes))
+        return Rows(whole, tokens.lengths), lambda dY: backprop(split_rows(dY.data, sizes))
     kept = layer.ops.asarray1i(rows)  # type: ignore[arg-type]
 
     def backprop_documents(dY: Rows) -> Any:
@@ -134,4 +129,4 @@ def _read_documents(layer: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows,
         d_whole[kept] = dY.data
         return backprop(split_rows(d_whole, sizes))
 
-    return ragged(whole[kept], tokens.lengths), backprop_documents
+    return Rows(whole[kept], tokens.lengths), backprop_documents

@@ -46,18 +46,15 @@ class RowUpdates:
         weights[rows] = updated
         for table in tables:
             table[key].reshape(weights.shape)[rows] = table.pop(part).reshape(len(rows), -1)
-        self._count(optimizer, key, rows)
+        optimizer.nr_update[key] += 1
+        self._decay += _log_decay(optimizer.nr_update[key])
+        self._seen[_to_numpy(rows)] = self._decay
         del optimizer.nr_update[part]
 
     def _begin(self, optimizer: Optimizer, key: Tuple, rows: int) -> None:
         self._optimizer, self._key = optimizer, key
         self._decay = sum(_log_decay(step + 1) for step in range(optimizer.nr_update[key]))
         self._seen = numpy.full(rows, self._decay, dtype="float64")
-
-    def _count(self, optimizer: Optimizer, key: Tuple, rows: Any) -> None:
-        optimizer.nr_update[key] += 1
-        self._decay += _log_decay(optimizer.nr_update[key])
-        self._seen[_to_numpy(rows)] = self._decay
 
     def _tables(self, optimizer: Optimizer, key: Tuple, weights: Any) -> List[Any]:
         """The optimizer's moments and averages, as far as it keeps any."""

@@ -117,15 +117,16 @@ class RNNShim(PyTorchShim):
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run the module without keeping anything for a backward pass."""
-        limit_threads_in_children()
-        with one_thread(), torch.no_grad():
+        with torch.no_grad():
             return self._output_of(inputs)
 
     def _output_of(self, inputs: ArgsKwargs) -> Tensor:
         """What the module returns, or the first of several things: a recurrent net also gives
         its state."""
-        # Not by calling the module: torch would look for hooks, for as long as a word takes.
-        found = self.module.forward(*inputs.args, **inputs.kwargs)
+        limit_threads_in_children()
+        with one_thread():
+            # Not by calling the module: torch would look for hooks, for as long as a word takes.
+            found = self.module.forward(*inputs.args, **inputs.kwargs)
         return found[0] if isinstance(found, tuple) else found
 
     def begin_update(self, inputs: ArgsKwargs) -> Tuple[Tensor, Callable[[Tensor], Any]]:
@@ -134,11 +135,9 @@ class RNNShim(PyTorchShim):
         RETURNS: Its output, and a callback that takes the output's gradient, adds to those of
             the parameters, and returns that of the first input, or None where it wants none.
         """
-        limit_threads_in_children()
         self.module.train()
         try:
-            with one_thread():
-                output = self._output_of(inputs)
+            output = self._output_of(inputs)
         finally:
             self.module.eval()
 
@@ -155,8 +154,7 @@ class RNNShim(PyTorchShim):
 
         RETURNS: Its output, and a callback from the output's gradient to the input's.
         """
-        limit_threads_in_children()
-        with one_thread(), torch.enable_grad():
+        with torch.enable_grad():
             output = self._output_of(inputs)
 
         def backprop(d_output: Tensor) -> Tensor:
@@ -257,36 +255,35 @@ class RNNShim(PyTorchShim):
         try:
             # Half precision is a way to save weights, not to compute.
             tensors = {n: t.float() if t.dtype == torch.half else t for n, t in load(state).items()}
-            module = self._build_without_memory(config, len(tensors))
-            self._check_tensors(tensors, module.state_dict())
+            layers = config.get("num_layers", 1)
+            if layers > len(tensors):
+                raise ValueError(f"it has {len(tensors)} tensors, and num_layers is {layers}")
+            # The module that the sizes describe, without room for its weights.
+            with torch.device("meta"):
+                module = self._make(config)
+            _check_tensors(tensors, module.state_dict())
             module.load_state_dict(tensors, strict=True, assign=True)
         except (SafetensorError, RuntimeError, TypeError, ValueError, OverflowError) as error:
             raise self._misfit(str(error)) from error
         return module.to(get_torch_default_device()).eval()
 
-    def _build_without_memory(self, config: Dict[str, Any], tensors: int) -> nn.Module:
-        """The module that the sizes describe, without room for its weights."""
-        layers = config.get("num_layers", 1)
-        if layers > tensors:
-            raise ValueError(f"it has {tensors} tensors, and num_layers is {layers}")
-        with torch.device("meta"):
-            return self._make(config)
-
-    def _check_tensors(self, found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> None:
-        if found.keys() != expected.keys():
-            raise ValueError(f"it has the tensors {sorted(found)}, expected {sorted(expected)}")
-        for name, tensor in found.items():
-            wanted = expected[name]
-            if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
-                raise ValueError(
-                    f"'{name}' is {tensor.dtype} of shape {tuple(tensor.shape)}, expected "
-                    f"{wanted.dtype} of {tuple(wanted.shape)}"
-                )
-            if not torch.isfinite(tensor).all():
-                raise ValueError(f"'{name}' has values that are not numbers")
-
     def _misfit(self, problem: str) -> ValueError:
         return ValueError(Errors.R102.format(name=self.name, problem=problem))
+
+
+def _check_tensors(found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> None:
+    """RAISES: ValueError unless they are of the same names, shapes and types, and finite."""
+    if found.keys() != expected.keys():
+        raise ValueError(f"it has the tensors {sorted(found)}, expected {sorted(expected)}")
+    for name, tensor in found.items():
+        wanted = expected[name]
+        if (tensor.shape, tensor.dtype) != (wanted.shape, wanted.dtype):
+            raise ValueError(
+                f"'{name}' is {tensor.dtype} of shape {tuple(tensor.shape)}, expected "
+                f"{wanted.dtype} of {tuple(wanted.shape)}"
+            )
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"'{name}' has values that are not numbers")
 
 
 def shim_of(model: Model) -> RNNShim:
@@ -304,7 +301,7 @@ def run_module(
     """
     shim, inputs = shim_of(model), ArgsKwargs(args=args, kwargs={})
     if not is_train:
-        return to_array(shim.predict(inputs)), _no_gradient
+        return to_array(shim.predict(inputs)), lambda d_output: None
     if "dropout_rate" in model.attrs:
         # spaCy sets the rate of [training] on the layer, of which torch knows nothing. Layers
         # with a rate of their own have no such attribute.
@@ -341,7 +338,3 @@ def _as_arrays(output: Tensor, backprop: Callable) -> Tuple[Any, Callable[[Any],
         return None if grad is None else to_array(grad)
 
     return to_array(output.detach()), backprop_array
-
-
-def _no_gradient(d_output: Any) -> Any:
-    return None

@@ -1,16 +1,17 @@
 """Single time steps of a `RaggedRNN`: for text that is still arriving."""
 
-from contextlib import nullcontext
-from typing import Any, ContextManager, Dict, List, NamedTuple, Optional, Sequence, Tuple, cast
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple, cast
 
 import numpy
 import torch
 from torch import Tensor, nn
 
 from ..errors import Errors
-from .kernels import computing_in, run_kernel
+from .kernels import Tensors, computing_in, run_kernel, weights_of
 from .plan import FUSED_ROWS, MAX_NUMPY_PRODUCT, MAX_NUMPY_STEP, MIN_SIZE, round_rows
-from .ragged_rnn import RaggedRNN, State, join_state
+from .ragged_rnn import RaggedRNN, State, as_parts, join_state
 from .threads import one_thread
 
 CELLS: Dict[str, Any] = {
@@ -33,31 +34,38 @@ def step(rnn: RaggedRNN, data: Tensor, state: Optional[State] = None) -> Tuple[T
     RAISES: ValueError if the net reads in two directions, or the data or the state do not fit.
     """
     rnn.check_width(data)
-    after: List[Tuple[Tensor, ...]] = []
-    with _precision(rnn, data), _threads(rnn, len(data)):
-        for i, layer in enumerate(_layers(rnn)):
-            before = tuple(part[0] for part in rnn.layer_state(state, i, len(data), data))
-            after.append(_step(layer, after[-1][0] if i else data, before))
-    joined = [tuple(part.to(data.dtype) for part in parts) for parts in after]
-    return joined[-1][0], _joined(joined)
+    with _as_in(rnn, data, len(data)):
+        after = _step_all(_layers(rnn), data, _states(rnn, state, len(data), data))
+    parts = [tuple(part.to(data.dtype) for part in layer) for layer in after]
+    return parts[-1][0], _joined(parts)
 
 
-def _step(layer: nn.RNNBase, data: Tensor, before: Tuple[Tensor, ...]) -> Tuple[Tensor, ...]:
+def _step_all(
+    layers: Sequence[nn.RNNBase], data: Tensor, states: Sequence[Tensors]
+) -> List[Tensors]:
+    """Read one more token of each row. RETURNS: The states after it; the last layer's first
+    part is the output."""
+    after: List[Tensors] = []
+    for layer, before in zip(layers, states):
+        after.append(_step(layer, after[-1][0] if after else data, before))
+    return after
+
+
+def _step(layer: nn.RNNBase, data: Tensor, before: Tensors) -> Tensors:
     if layer.mode == "LSTM" and len(data) >= FUSED_ROWS and data.device.type == "cpu":
         return _fused_step(layer, data, before)
     hidden = before if len(before) == 2 else before[0]
-    after = CELLS[layer.mode](data, hidden, *layer.all_weights[0])
-    return after if isinstance(after, tuple) else (after,)
+    return as_parts(CELLS[layer.mode](data, hidden, *weights_of(layer)))
 
 
-def _fused_step(layer: nn.RNNBase, data: Tensor, before: Tuple[Tensor, ...]) -> Tuple[Tensor, ...]:
+def _fused_step(layer: nn.RNNBase, data: Tensor, before: Tensors) -> Tensors:
     rows = len(data)
     missing = int(round_rows(numpy.asarray(rows))) - rows
     parts = (data, *before)
     if missing:
         parts = tuple(nn.functional.pad(part, (0, 0, 0, missing)) for part in parts)
     block, *state = (part.unsqueeze(0) for part in parts)
-    _, after = run_kernel(layer, block, tuple(state), [*layer.all_weights[0]])
+    _, after = run_kernel(layer, block, state, weights_of(layer))
     return tuple(part[0, :rows] for part in after)
 
 
@@ -76,76 +84,60 @@ def read(
     rnn.check_width(data)
     if len(data) == len(lengths):
         return step(rnn, data, state)
-    rounds = _rounds(lengths, data.device)
-    finals = []
-    for i, layer in enumerate(_layers(rnn)):
-        before = tuple(part[0] for part in rnn.layer_state(state, i, len(lengths), data))
-        with _precision(rnn, data), _threads(rnn, len(lengths)):
-            data, after = _read_layer(layer, data, rounds, before)
-        finals.append(after)
-    return data, _joined(finals)
-
-
-class Rounds(NamedTuple):
-    """Each row's first token, then each row's second, and so on.
-
-    first: The first token of each row.
-    more: All others, the second ones first.
-    sizes: How many there are of the second, of the third, and so on.
-    rows: The rows that have more than one, longest first.
-    """
-
-    first: Tensor
-    more: Tensor
-    sizes: List[int]
-    rows: Tensor
-
-
-def _rounds(lengths: numpy.ndarray, device: torch.device) -> Rounds:
-    starts = lengths.cumsum() - lengths
+    layers, states = _layers(rnn), _states(rnn, state, len(lengths), data)
+    starts = torch.from_numpy(lengths.cumsum() - lengths).to(data.device)
+    # The rows that have more than one token, longest first: fewer and fewer go on.
     rows = (lengths > 1).nonzero()[0]
     rows = rows[numpy.argsort(-lengths[rows], kind="stable")]
-    times = range(1, int(lengths.max()))
-    sizes = [int((lengths[rows] > time).sum()) for time in times]
-    more = numpy.concatenate([starts[rows[:size]] + time for time, size in zip(times, sizes)])
-    first, others, going = (torch.from_numpy(part).to(device) for part in (starts, more, rows))
-    return Rounds(first, others, sizes, going)
+    counts = [int((lengths[rows] > time).sum()) for time in range(1, lengths.max())]
+    index = torch.from_numpy(rows).to(data.device)
+    output = data.new_empty(len(data), rnn.hidden_size)
+    with _as_in(rnn, data, len(lengths)):
+        found = _step_all(layers, data.index_select(0, starts), states)
+        whole = [tuple(part.to(data.dtype) for part in layer) for layer in found]
+        output[starts] = whole[-1][0]
+        going = [tuple(part.index_select(0, index) for part in layer) for layer in whole]
+        starts = starts[index]
+        for time, count in enumerate(counts, start=1):
+            tokens = starts[:count] + time
+            before = [tuple(part[:count] for part in layer) for layer in going]
+            found = _step_all(layers, data.index_select(0, tokens), before)
+            output[tokens] = found[-1][0].to(data.dtype)
+            _write(before, found)
+    for layer, last in zip(whole, going):
+        for part, new in zip(layer, last):
+            part[index] = new
+    return output, _joined(whole)
 
 
-def _read_layer(
-    layer: nn.RNNBase, data: Tensor, rounds: Rounds, state: Tuple[Tensor, ...]
-) -> Tuple[Tensor, Tuple[Tensor, ...]]:
-    output = data.new_empty(len(data), layer.hidden_size)
-    found = _step(layer, data.index_select(0, rounds.first), state)
-    whole = tuple(part.to(data.dtype) for part in found)
-    output[rounds.first] = whole[0]
-    going = tuple(part.index_select(0, rounds.rows) for part in whole)
-    for tokens in rounds.more.split(rounds.sizes):
-        before = tuple(part[: len(tokens)] for part in going)
-        after = _step(layer, data.index_select(0, tokens), before)
-        output[tokens] = after[0].to(data.dtype)
-        for old, new in zip(before, after):
-            old.copy_(new)
-    for part, new in zip(whole, going):
-        part[rounds.rows] = new
-    return output, whole
+def _write(states: List[Tensors], new: List[Tensors]) -> None:
+    for layer, found in zip(states, new):
+        for old, part in zip(layer, found):
+            old.copy_(part)
+
+
+def _states(rnn: RaggedRNN, state: Optional[State], rows: int, like: Tensor) -> List[Tensors]:
+    """The state of each layer before a step, in its one direction."""
+    return [tuple(part[0] for part in layer) for layer in rnn.split_state(state, rows, like)]
+
+
+@contextmanager
+def _as_in(rnn: RaggedRNN, data: Tensor, rows: int) -> Iterator[None]:
+    """Computing in the net's precision, and in one thread what is too small to be shared out."""
+    threads = one_thread() if rows * rnn.hidden_size < MIN_SIZE else nullcontext()
+    with computing_in(rnn.precision_for(data), data), threads:
+        yield
+
+
+def _joined(layers: List[Tensors]) -> State:
+    """The state of all layers out of that of each."""
+    return join_state([torch.stack(parts) for parts in zip(*layers)])
 
 
 def _layers(rnn: RaggedRNN) -> List[nn.RNNBase]:
     if rnn.bidirectional:
         raise ValueError(Errors.R005)
     return cast(List[nn.RNNBase], rnn.layers)
-
-
-def _threads(rnn: RaggedRNN, rows: int) -> ContextManager:
-    """One thread for steps that are too small to be shared out."""
-    return cast(
-        ContextManager, one_thread() if rows * rnn.hidden_size < MIN_SIZE else nullcontext()
-    )
-
-
-def _precision(rnn: RaggedRNN, data: Tensor) -> ContextManager:
-    return computing_in(rnn.precision_for(data), data)
 
 
 Array = numpy.ndarray
@@ -215,7 +207,7 @@ class _NumpyCell:
             half[3 * size :] = 0.5
         self.weights, self.bias = numpy.ascontiguousarray(joined * half), bias * half
         self.step = {"LSTM": self._lstm, "GRU": self._gru}.get(layer.mode, self._rnn)
-        self.function = numpy.tanh if layer.mode == "RNN_TANH" else _relu
+        self.function = numpy.tanh if layer.mode == "RNN_TANH" else partial(numpy.maximum, 0.0)
 
     def _gates(self, data: Array, h: Array) -> Array:
         # One row is read as two, which numpy does not hand to another kernel; and products
@@ -259,12 +251,3 @@ class _NumpyCell:
 
     def _rnn(self, data: Array, state: Arrays) -> Arrays:
         return (self.function(self._gates(data, state[0])),)
-
-
-def _relu(data: Array) -> Array:
-    return numpy.maximum(data, 0.0)
-
-
-def _joined(layers: Sequence[Tuple[Tensor, ...]]) -> State:
-    """The state of all layers out of that of each."""
-    return join_state([torch.stack(parts) for parts in zip(*layers)])

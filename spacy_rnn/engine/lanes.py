@@ -1,7 +1,7 @@
 """Rows in dense rectangles along the time axis, for torch's kernels on the CPU."""
 
 from functools import partial
-from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 import numpy
 import torch
@@ -40,59 +40,37 @@ class Block(NamedTuple):
     missing: Tensor
 
 
-class Pass(NamedTuple):
-    """What one layer reads: its input and initial state, all weights of all directions, and
-    what to compute in."""
-
-    layer: nn.RNNBase
-    precision: torch.dtype
-    data: Tensor
-    state: Sequence[Tensor]
-    weights: Sequence[Tensor]
-
-
-class Wanted(NamedTuple):
-    """Of what a gradient is wanted."""
-
-    data: bool = False
-    state: bool = False
-    weights: bool = False
-
-
 class Tape(NamedTuple):
-    """What a lane has recorded for its backward pass: leaves, and what was made of them."""
+    """What a lane has recorded for its backward pass: leaves, and what was made of them.
 
-    weights: List[Tensor]
-    state: Tensors
-    inputs: List[Tensor]
+    cells, outputs: Of each block. rest: The initial state and the weights. final: The state
+    after the last block.
+    """
+
+    cells: List[Tensor]
+    rest: List[Tensor]
     outputs: List[Tensor]
     final: Tensors
-
-
-class Gradients(NamedTuple):
-    """What a lane's backward pass gives, beside the gradient of the data. Empty where it
-    is not wanted."""
-
-    state: List[Tensor]
-    weights: List[Tensor]
 
 
 class LaneLayout(SortedLayout):
     """Dense rectangles along the time axis. Each lane, some rows in one direction, runs
     in a thread of its own.
 
-    lengths, return_state: As in `SortedLayout`. layer: Any of the layers to run.
+    args: As for `SortedLayout`. layer: Any of the layers to run.
     """
 
-    def __init__(self, lengths: numpy.ndarray, return_state: bool, layer: nn.RNNBase):
-        super().__init__(lengths, return_state, torch.device("cpu"))
+    def __init__(self, *args: Any, layer: nn.RNNBase):
+        super().__init__(*args)
         self.directions = 2 if layer.bidirectional else 1
+        # Tensors of a state.
+        self.parts = 2 if layer.mode == "LSTM" else 1
         size = self.total * layer.hidden_size
         self.small = size < MIN_SIZE
         wanted = 1 if size < MIN_SHARED_SIZE else available_threads() // self.directions
         self.groups = max(1, min(wanted, self.alive // MIN_ROWS))
         self.segments: List[Segment] = []
-        if not return_state and self.alive > 1:
+        if not self.return_state and self.alive > 1:
             # Lanes have rows of almost the same lengths: one plan serves all.
             costs = costs_of(layer.mode, layer.hidden_size, torch.is_grad_enabled())
             self.segments = plan_segments(self.lengths[:: self.groups], costs)
@@ -102,64 +80,63 @@ class LaneLayout(SortedLayout):
             for group in range(self.groups)
         ]
 
-    def _run(self, layer, data, state, precision):
-        weights = weights_of(layer)
+    def _run(self, layer, data, state):
+        inputs = (data, *state, *weights_of(layer))
         if torch.is_grad_enabled():
-            inputs = (data, len(state), *state, *weights)
-            output, *final = _Lanes.apply(self, layer, precision, *inputs)
+            output, *final = _Lanes.apply(self, layer, *inputs)
         else:
-            found, _ = self.forward(Pass(layer, precision, data, state, weights), Wanted())
-            output, *final = found
+            (output, *final), _ = self.forward(layer, inputs, False)
         return output, tuple(final)
 
-    def forward(self, inputs: Pass, wanted: Wanted) -> Tuple[List[Tensor], List[Tape]]:
+    def forward(
+        self, layer: nn.RNNBase, inputs: Sequence[Tensor], record: bool
+    ) -> Tuple[List[Tensor], List[Tape]]:
         """Run all lanes.
 
-        RETURNS: The output and the final state, and what was recorded for `backward`.
+        inputs: The data, the parts of the state, and the weights of all directions.
+        RETURNS: The output and the final state, and what `backward` takes, if that is to be
+            recorded.
         """
         # Cells that belong to no token are written to one row more.
-        width = self.directions * inputs.layer.hidden_size
-        output = inputs.data.new_empty(self.total + 1, width)
-        tapes = self._run_lanes(
-            [partial(lane.forward, inputs, output, wanted) for lane in self.lanes]
+        output = inputs[0].new_empty(self.total + 1, self.directions * layer.hidden_size)
+        tasks = [partial(lane.forward, layer, inputs, output, record) for lane in self.lanes]
+        tapes = self._run_lanes(tasks)
+        final = [self._join(parts) for parts in zip(*(tape.final for tape in tapes))]
+        return [output[: self.total], *final], tapes
+
+    def backward(self, tapes: List[Tape], grads: Sequence[Tensor]) -> List[Optional[Tensor]]:
+        """RETURNS: The gradients of `inputs`, None of what wants none.
+
+        grads: Of the output, and of the final state if there is one.
+        """
+        cells = tapes[0].cells[0]
+        d_data = [cells.new_empty(self.total + 1, cells.shape[1]) for _ in range(self.directions)]
+        found = self._run_lanes(
+            [
+                partial(lane.backward, tape, grads, d_data[lane.direction])
+                for lane, tape in zip(self.lanes, tapes)
+            ]
         )
-        found = [output[: self.total]]
-        if self.return_state:
-            found += [self._join(parts) for parts in zip(*(tape.final for tape in tapes))]
-        return found, tapes
+        whole = _total(d_data)[: self.total] if cells.requires_grad else None
+        joined = [self._join(same) for same in zip(*(lane[: self.parts] for lane in found))]
+        for first in range(0, len(found), self.groups):
+            groups = [lane[self.parts :] for lane in found[first : first + self.groups]]
+            joined += [_total(same) for same in zip(*groups)]
+        return [whole, *joined]
 
     def _run_lanes(self, tasks: Sequence[Callable[[], Result]]) -> List[Result]:
-        return [task() for task in tasks] if self.small else run_side_by_side(tasks)
+        if self.small or len(tasks) == 1:
+            return [task() for task in tasks]
+        return run_side_by_side(tasks)
 
-    def _join(self, parts: Sequence[Tensor]) -> Tensor:
-        """A state of all rows out of those of the lanes."""
+    def _join(self, parts: Sequence[Any]) -> Any:
+        """A state of all rows, or its gradient, out of those of the lanes, if they have any."""
+        if parts[0] is None:
+            return None
         joined = parts[0].new_empty(self.directions, self.alive, parts[0].shape[2])
         for lane, part in zip(self.lanes, parts):
             lane.rows_of(joined).copy_(part.detach())
         return joined
-
-    def backward(
-        self, tapes: List[Tape], like: Tensor, grads: Sequence[Tensor], wanted: Wanted
-    ) -> Tuple[Tensor, Gradients]:
-        """RETURNS: The gradients of the data, of the state and of the weights.
-
-        like: A tensor of the data's width and type. grads: Of the output, and of the final
-        state if there is one.
-        """
-        size = (self.total + 1, like.shape[1]) if wanted.data else (0, 0)
-        d_data = [like.new_empty(size) for _ in range(self.directions)]
-        tasks = [
-            partial(lane.backward, tape, grads, d_data[lane.direction], wanted)
-            for lane, tape in zip(self.lanes, tapes)
-        ]
-        found = self._run_lanes(tasks)
-        state = [self._join(parts) for parts in zip(*(lane.state for lane in found))]
-        weights: List[Tensor] = []
-        for first in range(0, len(found), self.groups):
-            groups = [lane.weights for lane in found[first : first + self.groups]]
-            weights += [sum(parts[1:], parts[0]) for parts in zip(*groups)]
-        total = d_data[0] if len(d_data) == 1 else d_data[0].add_(d_data[1])
-        return total[: self.total], Gradients(state, weights)
 
 
 class Lane:
@@ -206,56 +183,62 @@ class Lane:
         count = len(weights) // self.layout.directions
         return weights[self.direction * count : (self.direction + 1) * count]
 
-    def forward(self, inputs: Pass, output: Tensor, wanted: Wanted) -> Tape:
-        """Write the lane's part of the output."""
-        layer, precision, data, state, weights = inputs
-        with torch.set_grad_enabled(any(wanted)):
-            own = [_leaf(weight, wanted.weights) for weight in self.weights_of(weights)]
-            initial = tuple(_leaf(self.rows_of(part), wanted.state) for part in state)
-            tape = Tape(own, initial, [], [], ())
-            cast = [weight.to(precision) for weight in own]
-            current = tuple(part.to(precision) for part in initial)
+    def forward(
+        self, layer: nn.RNNBase, inputs: Sequence[Tensor], output: Tensor, record: bool
+    ) -> Tape:
+        """As `LaneLayout.forward`. Write the lane's part of the output."""
+        precision, parts = self.layout.precision, self.layout.parts
+        data, *rest = inputs
+        with torch.set_grad_enabled(record):
+            state = [_leaf(self.rows_of(part), part) for part in rest[:parts]]
+            weights = [_leaf(weight, weight) for weight in self.weights_of(rest[parts:])]
+            tape = Tape([], state + weights, [], ())
+            cast = [weight.to(precision) for weight in weights]
+            current = tuple(part.to(precision) for part in state)
             ended = []
             for block in self.blocks():
                 rows = block.segment.rows
                 ended.append(tuple(part[:, rows:] for part in current))
                 current = tuple(_resize_rows(part, rows) for part in current)
-                cells = _leaf(data.index_select(0, block.tokens), wanted.data)
+                cells = _leaf(data.index_select(0, block.tokens), data)
                 shaped = cells.to(precision).view(block.segment.steps, rows, -1)
                 found, current = run_kernel(layer, shaped, current, cast)
                 found = found.view(len(block.places), -1).to(data.dtype)
                 _put(output[:, self.columns], block.places, found)
-                if any(wanted):
-                    tape.inputs.append(cells)
+                if record:
+                    tape.cells.append(cells)
                     tape.outputs.append(found)
             if not self.layout.return_state:
                 return tape
-            parts = zip(*ended[1:], current)
-            final = tuple(torch.cat(part[::-1], 1).to(data.dtype) for part in parts)
+            final = tuple(torch.cat(part[::-1], 1) for part in zip(*ended[1:], current))
             return tape._replace(final=final)
 
     def backward(
-        self, tape: Tape, grads: Sequence[Tensor], d_data: Tensor, wanted: Wanted
-    ) -> Gradients:
-        """Write the lane's part of the gradient of the data."""
+        self, tape: Tape, grads: Sequence[Tensor], d_data: Tensor
+    ) -> List[Optional[Tensor]]:
+        """Write the lane's part of the gradient of the data.
+
+        RETURNS: The gradients of the state and of the weights, None of what wants none.
+        """
         d_outputs = []
         for block in self.blocks():
             d_output = grads[0][:, self.columns].index_select(0, block.tokens)
             d_outputs.append(d_output.index_fill_(0, block.missing, 0.0))
         d_final = [self.rows_of(part) for part in grads[1:]]
-        leaves = [tape.inputs, list(tape.state), tape.weights]
-        sizes = [len(part) if want else 0 for part, want in zip(leaves, wanted)]
+        leaves = [*tape.cells, *tape.rest]
         # Kept for another backward pass: all is freed with the tape.
-        found = torch.autograd.grad(
+        wanted = torch.autograd.grad(
             [*tape.outputs, *tape.final],
-            [leaf for part, want in zip(leaves, wanted) if want for leaf in part],
+            [leaf for leaf in leaves if leaf.requires_grad],
             [*d_outputs, *d_final],
             retain_graph=True,
         )
-        for block, part in zip(self.blocks(), found[: sizes[0]]):
-            _put(d_data, block.places, part)
-        rest = list(found[sizes[0] :])
-        return Gradients(rest[: sizes[1]], rest[sizes[1] :])
+        in_order = iter(wanted)
+        found = [next(in_order) if leaf.requires_grad else None for leaf in leaves]
+        for block, part in zip(self.blocks(), found):
+            if part is not None:
+                _put(d_data, block.places, part)
+        return found[len(tape.cells) :]
 
 
 class _Lanes(torch.autograd.Function):
@@ -263,27 +246,26 @@ class _Lanes(torch.autograd.Function):
     thread of its own."""
 
     @staticmethod
-    def forward(ctx, layout, layer, precision, data, count, *rest):
-        needed = ctx.needs_input_grad[5:]
-        ctx.wanted = Wanted(ctx.needs_input_grad[3], any(needed[:count]), any(needed[count:]))
-        inputs = Pass(layer, precision, data, rest[:count], rest[count:])
-        found, ctx.tapes = layout.forward(inputs, ctx.wanted)
-        ctx.layout, ctx.like = layout, data.new_empty(0, data.shape[1])
-        ctx.counts = count, len(rest) - count
+    def forward(ctx, layout, layer, *inputs):
+        found, ctx.tapes = layout.forward(layer, inputs, any(ctx.needs_input_grad))
+        ctx.layout = layout
         return tuple(found)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads):
         with one_thread():
-            data, found = ctx.layout.backward(ctx.tapes, ctx.like, grads, ctx.wanted)
-        state, weights = (part or [None] * count for part, count in zip(found, ctx.counts))
-        return (None, None, None, data if ctx.wanted.data else None, None, *state, *weights)
+            return (None, None, *ctx.layout.backward(ctx.tapes, grads))
 
 
-def _leaf(value: Tensor, wanted: bool) -> Tensor:
-    """The same values as a tensor of its own, with a gradient if that is wanted."""
-    return value.detach().requires_grad_(wanted)
+def _leaf(value: Tensor, whole: Tensor) -> Tensor:
+    """A part of a tensor as one of its own, with a gradient if the whole wants one."""
+    return value.detach().requires_grad_(whole.requires_grad)
+
+
+def _total(parts: Sequence[Any]) -> Any:
+    """The sum of gradients, if there are any."""
+    return None if parts[0] is None else sum(parts[1:], parts[0])
 
 
 def _put(target: Tensor, places: numpy.ndarray, rows: Tensor) -> None:

@@ -136,7 +136,8 @@ def exact_segments(lengths: Lengths) -> List[Segment]:
     """
     longest = int(max(lengths, default=0))
     cuts = numpy.unique([0, *lengths, *range(MAX_STEPS, longest, MAX_STEPS)])
-    return _segments(cuts, _alive(lengths, cuts[:-1]))
+    rows = _alive(lengths, cuts[:-1])
+    return list(map(Segment, cuts[:-1].tolist(), numpy.diff(cuts).tolist(), rows.tolist()))
 
 
 def plan_segments(lengths: Lengths, costs: Costs) -> List[Segment]:
@@ -152,11 +153,6 @@ def plan_segments(lengths: Lengths, costs: Costs) -> List[Segment]:
     times = _times(int(lengths[0]))
     rows = round_rows(_alive(lengths, times[:-1]))
     return _cheapest(times.tolist(), rows.tolist(), costs)
-
-
-def _segments(cuts: numpy.ndarray, rows: numpy.ndarray) -> List[Segment]:
-    parts = (cuts[:-1].tolist(), numpy.diff(cuts).tolist(), rows.tolist())
-    return [Segment(*found) for found in zip(*parts)]
 
 
 def _alive(lengths: Lengths, times: numpy.ndarray) -> numpy.ndarray:

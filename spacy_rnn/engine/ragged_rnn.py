@@ -9,10 +9,9 @@ from torch import Tensor, nn
 
 from ..errors import Errors, Warnings
 from .dropout import locked_dropout
-from .kernels import run_kernel, weights_of
+from .kernels import Tensors, run_kernel, weights_of
 from .lanes import LaneLayout
-from .layout import Layout, SingleLayout
-from .packed import PackedLayout
+from .layout import PackedLayout, SingleLayout, SortedLayout
 from .plan import MAX_STEPS, MIN_SIZE, reads_apart, reads_packed, reads_threaded
 from .threads import available_threads, one_thread
 
@@ -122,15 +121,13 @@ class RaggedRNN(nn.Module):
         tokens = data.shape[0]
         if sum(counts) != tokens:
             raise ValueError(Errors.R003.format(total=sum(counts), found=tokens))
-        precision = self.precision_for(data)
-        finals: List[Tuple[Tensor, ...]] = []
+        states, finals = self.split_state(state, len(counts), data), []
         with one_thread():
             layout = self._layout(counts, return_state, data)
             for i, layer in enumerate(self._in_order):
                 if i > 0:
                     data = locked_dropout(data, lengths, self.dropout, self.training)
-                start = self.layer_state(state, i, len(counts), data)
-                data, final = layout.run(layer, data, start, precision)
+                data, final = layout.run(layer, data, states[i])
                 finals.append(final)
         if not return_state:
             return data, None
@@ -157,21 +154,23 @@ class RaggedRNN(nn.Module):
                 block, _ = run_kernel(layer, block, (start, start), weights_of(layer))
             return block.squeeze(1)
 
-    def _layout(self, counts: List[int], return_state: bool, data: Tensor) -> Layout:
-        if self.packed or not data.is_cpu:
-            return PackedLayout(numpy.asarray(counts, "int64"), return_state, data.device)
-        first, threads = self._in_order[0], available_threads()
-        tokens = data.shape[0]
-        size = tokens * self.hidden_size
-        if len(counts) - counts.count(0) == 1:
+    def _layout(
+        self, counts: List[int], return_state: bool, data: Tensor
+    ) -> Union[SingleLayout, SortedLayout]:
+        first, threads, tokens = self._in_order[0], available_threads(), data.shape[0]
+        precision, size = self.precision_for(data), tokens * self.hidden_size
+        packed = self.packed or not data.is_cpu
+        if not packed and len(counts) - counts.count(0) == 1:
             apart = self.bidirectional and reads_apart(first.mode, size, threads)
             if not apart and tokens <= MAX_STEPS:
                 wide = reads_threaded(first.mode, tokens, self.hidden_size)
                 threaded = wide and not self.bidirectional
-                return SingleLayout(counts.index(tokens), len(counts), threaded)
-        elif reads_packed(first.mode, size, self.num_directions, threads, torch.is_grad_enabled()):
-            return PackedLayout(numpy.asarray(counts, "int64"), return_state, data.device)
-        return LaneLayout(numpy.asarray(counts, "int64"), return_state, first)
+                return SingleLayout(counts.index(tokens), len(counts), precision, threaded)
+        elif not packed:
+            training = torch.is_grad_enabled()
+            packed = reads_packed(first.mode, size, self.num_directions, threads, training)
+        args = numpy.asarray(counts, "int64"), data.device, precision, return_state
+        return PackedLayout(*args) if packed else LaneLayout(*args, layer=first)
 
     def check_width(self, data: Tensor) -> None:
         """RAISES: ValueError unless the data are of shape (tokens, input_size)."""
@@ -190,33 +189,27 @@ class RaggedRNN(nn.Module):
             warnings.warn(Warnings.W001, stacklevel=2)
         return data.dtype
 
-    def layer_state(
-        self, state: Optional[State], layer: int, rows: int, like: Tensor
-    ) -> Tuple[Tensor, ...]:
-        """The initial state of one layer as a tuple: (h, c) for an LSTM, (h,) else."""
-        count = 2 if self.cell == "lstm" else 1
-        n = self.num_directions
+    def split_state(self, state: Optional[State], rows: int, like: Tensor) -> List[Tensors]:
+        """The initial state of each layer: (h, c) for an LSTM, (h,) else."""
+        count, layers = 2 if self.cell == "lstm" else 1, len(self._in_order)
         if state is None:
-            zeros = like.new_zeros(n, rows, self.hidden_size)
-            return (zeros,) * count
-        parts = state if isinstance(state, tuple) else (state,)
-        shape = (n * len(self._in_order), rows, self.hidden_size)
+            zeros = like.new_zeros(self.num_directions, rows, self.hidden_size)
+            return [(zeros,) * count] * layers
+        parts = as_parts(state)
+        shape = (self.num_directions * layers, rows, self.hidden_size)
         if len(parts) != count or any(tuple(part.shape) != shape for part in parts):
             found = [tuple(part.shape) for part in parts]
             raise ValueError(Errors.R004.format(count=count, shape=shape, found=found))
-        return tuple(part[layer * n : (layer + 1) * n] for part in parts)
+        return list(zip(*(part.split(self.num_directions) for part in parts)))
 
 
 def check_settings(
-    *,
-    cell: str = "lstm",
-    nonlinearity: str = "tanh",
-    precision: str = "float32",
-    num_layers: int = 1,
-    hidden_size: int = 1,
-    input_size: int = 1,
+    *, cell: str = "lstm", nonlinearity: str = "tanh", precision: str = "float32", **numbers: int
 ) -> None:
-    """RAISES: ValueError for settings that a `RaggedRNN` cannot be built with."""
+    """RAISES: ValueError for settings that a `RaggedRNN` cannot be built with.
+
+    numbers: Its widths, and number of layers.
+    """
     names: Tuple[Tuple[str, str, Any], ...] = (
         ("cell", cell, CELLS),
         ("nonlinearity", nonlinearity, NONLINEARITIES),
@@ -225,7 +218,6 @@ def check_settings(
     for name, value, allowed in names:
         if value not in allowed:
             raise ValueError(Errors.R001.format(name=name, value=value, allowed=tuple(allowed)))
-    numbers = {"num_layers": num_layers, "hidden_size": hidden_size, "input_size": input_size}
     for name, number in numbers.items():
         if number < 1:
             raise ValueError(Errors.R002.format(name=name, value=number, expected="at least 1"))
@@ -239,6 +231,11 @@ def has_bfloat16(device: torch.device) -> bool:
         )
     # `torch.cuda.is_bf16_supported` says so where it is emulated as well.
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def as_parts(state: State) -> Tensors:
+    """A state as a tuple: (h, c) for an LSTM, (h,) else."""
+    return state if isinstance(state, tuple) else (state,)
 
 
 def join_state(parts: List[Tensor]) -> State:

@@ -51,20 +51,6 @@ class one_thread:
             _local.threads = 0
 
 
-class all_threads:
-    """Within `one_thread`, give torch its other threads back."""
-
-    __slots__ = ("mkl",)
-
-    def __enter__(self) -> None:
-        if _local.threads > 1:
-            self.mkl = _set_threads(_local.threads)
-
-    def __exit__(self, *error: Any) -> None:
-        if _local.threads > 1:
-            _set_threads(1, self.mkl)
-
-
 def available_threads() -> int:
     """How many threads torch may use, also within `one_thread`."""
     return _local.threads or torch.get_num_threads()
@@ -83,7 +69,7 @@ def run_side_by_side(tasks: Sequence[Callable[[], Result]]) -> List[Result]:
     RAISES: The error of the first task that has failed.
     """
     threads = available_threads()
-    if threads == 1 or len(tasks) <= 1:
+    if threads == 1 or not tasks:
         return [task() for task in tasks]
     share = max(1, threads // len(tasks))
     with one_thread():
@@ -159,9 +145,6 @@ class ForkSafeLock:
     def release(self) -> None:
         self._owner = 0
         self._lock.release()
-
-    def locked(self) -> bool:
-        return self._lock.locked()
 
     def __enter__(self) -> "ForkSafeLock":
         self.acquire()

@@ -9,7 +9,7 @@ from spacy.util import registry
 from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
-from ..bridge.ragged import Rows, ragged, takes_lists
+from ..bridge.ragged import Rows, takes_lists
 from ..bridge.shim import run_module, shim_of, to_array
 from ..bridge.tokens import Tokens
 from ..engine.dropout import locked_dropout
@@ -166,14 +166,14 @@ def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callabl
     lengths = tokens.lengths
     forms, words = numpy.unique(tokens.keys(ORTH), return_inverse=True)
     if not len(forms):
-        return ragged(model.ops.alloc2f(0, model.get_dim("nO")), lengths), lambda dY: None
+        return Rows(model.ops.alloc2f(0, model.get_dim("nO")), lengths), lambda dY: None
     index = to_device(torch.from_numpy(words), shim_of(model).device)
     if is_train:
         args = (*_encode(model, tokens, forms), index, torch.from_numpy(lengths))
         Y, backprop = run_module(model, args, is_train)
-        return ragged(Y, lengths), lambda dY: backprop(dY.data)
+        return Rows(Y, lengths), lambda dY: backprop(dY.data)
     vectors = _vectors_of(model, tokens, forms).index_select(0, index)
-    return ragged(to_array(vectors), lengths), lambda dY: None
+    return Rows(to_array(vectors), lengths), lambda dY: None
 
 
 def _vectors_of(model: Model, tokens: Tokens, forms: numpy.ndarray) -> Tensor:

@@ -18,7 +18,7 @@ from thinc.api import (
 from thinc.layers.reduce_max import forward as reduce_max_forward
 from thinc.types import Floats2d, Ragged
 
-from ..bridge.ragged import Rows, ragged
+from ..bridge.ragged import Rows
 from ..engine.threads import one_thread
 from ..errors import Errors
 from .running import Running, States
@@ -62,7 +62,7 @@ def init(model: Model, X: Optional[Rows] = None, Y: Any = None) -> None:
     if X is None or not X.data.size:
         model.layers[0].initialize()
         return
-    full = ragged(X.data, model.ops.asarray1i(X.lengths[X.lengths > 0]))
+    full = Rows(X.data, model.ops.asarray1i(X.lengths[X.lengths > 0]))
     model.layers[0].initialize(X=full)
     model.set_dim("nI", X.data.shape[1])
     model.set_dim("nO", model.layers[0].predict(full).shape[1])
@@ -79,11 +79,11 @@ def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Floats2d, Callable]:
     if lengths.all():
         return _pool_full(model, X, is_train)
     full = lengths.nonzero()[0]
-    Y, backprop_full = _pool_full(model, ragged(X.data, lengths[full]), is_train)
+    Y, backprop_full = _pool_full(model, Rows(X.data, lengths[full]), is_train)
     full = model.ops.asarray1i(full)
     pooled: Any = model.ops.alloc2f(len(lengths), model.get_dim("nO"))
     pooled[full] = Y
-    return pooled, lambda dY: ragged(backprop_full(dY[full]).data, lengths)
+    return pooled, lambda dY: Rows(backprop_full(dY[full]).data, lengths)
 
 
 def _pool_one(model: Model, data: Any) -> Any:
@@ -103,9 +103,9 @@ def _pool_one(model: Model, data: Any) -> Any:
 
 def _pool_full(model: Model, X: Rows, is_train: bool) -> Tuple[Any, Callable]:
     """Pool texts that all have a token."""
-    on_device = ragged(X.data, model.ops.asarray1i(X.lengths))
+    on_device = Rows(X.data, model.ops.asarray1i(X.lengths))
     Y, backprop = model.layers[0](on_device, is_train)
-    return Y, lambda dY: ragged(backprop(dY).data, X.lengths)
+    return Y, lambda dY: Rows(backprop(dY).data, X.lengths)
 
 
 def highest() -> Model[Ragged, Floats2d]:
@@ -145,7 +145,7 @@ def forward_last_states(
         dX: Any = model.ops.alloc(data.shape)
         dX[ends, :half] = dY[:, :half]
         dX[starts, half:] = dY[:, half:]
-        return ragged(dX, X.lengths)
+        return Rows(dX, X.lengths)
 
     return Y, backprop
 

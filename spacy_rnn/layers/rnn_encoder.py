@@ -9,7 +9,7 @@ from spacy.util import registry
 from thinc.api import Model
 from thinc.types import Ragged
 
-from ..bridge.ragged import Rows, ragged, takes_lists
+from ..bridge.ragged import Rows, takes_lists
 from ..bridge.shim import RNNShim, differentiate_module, run_module, shim_of, to_torch
 from ..engine.cells import NumpyCells, read
 from ..engine.plan import FEW
@@ -113,9 +113,9 @@ def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
         if shim.device.type == "cpu" and shim.module.reads_at_once(len(X.data)):
             limit_threads_in_children()
             found = shim.module.read_at_once(torch.from_numpy(X.data))
-            return ragged(found.numpy(), X.lengths), lambda dY: X
+            return Rows(found.numpy(), X.lengths), lambda dY: X
     (Y, backprop), lengths = run_module(model, _args(model, X, is_train), is_train), X.lengths
-    return ragged(Y, lengths), lambda dY: ragged(backprop(dY.data), lengths)
+    return Rows(Y, lengths), lambda dY: Rows(backprop(dY.data), lengths)
 
 
 def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
@@ -123,7 +123,7 @@ def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
     if not X.data.size:
         return _nothing(model, X), lambda dY: X
     (Y, backprop), lengths = differentiate_module(model, _args(model, X, False)), X.lengths
-    return ragged(Y, lengths), lambda dY: ragged(backprop(dY.data), lengths)
+    return Rows(Y, lengths), lambda dY: Rows(backprop(dY.data), lengths)
 
 
 def _args(model: Model, X: Rows, is_train: bool) -> Tuple[Any, Any]:
@@ -132,7 +132,7 @@ def _args(model: Model, X: Rows, is_train: bool) -> Tuple[Any, Any]:
 
 
 def _nothing(model: Model, X: Rows) -> Rows:
-    return ragged(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths)
+    return Rows(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths)
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
@@ -165,11 +165,11 @@ class RunningRNN(Running):
         texts, cells = len(X.lengths), self.cells
         if cells is not None and texts <= cells.max_rows:
             if len(X.data) == texts:
-                return ragged(_step(cells, X.data, parts), X.lengths)
+                return Rows(_step(cells, X.data, parts), X.lengths)
             if texts == 1 and len(X.data) <= FEW:
                 rows = [_step(cells, X.data[i : i + 1], parts) for i in range(len(X.data))]
-                return ragged(numpy.concatenate(rows), X.lengths)
-        return ragged(self._read(X, parts), X.lengths)
+                return Rows(numpy.concatenate(rows), X.lengths)
+        return Rows(self._read(X, parts), X.lengths)
 
     def _read(self, X: Rows, parts: numpy.ndarray) -> numpy.ndarray:
         limit_threads_in_children()

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, Optional, Tuple
 import numpy
 from thinc.api import Model
 
-from ..bridge.ragged import Rows, ragged
+from ..bridge.ragged import Rows
 from ..errors import Errors, Warnings
 from .running import Chain, Running
 
@@ -88,9 +88,9 @@ def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     def backprop(dY: Rows) -> Rows:
         dX: Any = model.ops.alloc2f(*data.shape)
         dX[kept] = dY.data
-        return ragged(dX, X.lengths)
+        return Rows(dX, X.lengths)
 
-    return ragged(data[kept], numpy.minimum(X.lengths, limit)), backprop
+    return Rows(data[kept], numpy.minimum(X.lengths, limit)), backprop
 
 
 def _kept_rows(lengths: numpy.ndarray, limit: int) -> numpy.ndarray:

@@ -13,7 +13,7 @@ from thinc.api import Model
 from thinc.backends import get_array_ops
 from torch import Tensor, nn
 
-from ..bridge.ragged import Rows, ragged, takes_lists
+from ..bridge.ragged import Rows, takes_lists
 from ..bridge.shim import RNNShim, run_module, shim_of
 from ..bridge.tokens import Tokens
 from ..engine.dropout import locked_dropout, word_dropout
@@ -137,10 +137,10 @@ def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callabl
     if not is_train and device.type == "cpu":
         # As the module in evaluation mode: of a short text, torch's calls cost more than the rows.
         weights = shim_of(model).view("table.weight")
-        return ragged(weights.take(found, axis=0), lengths), lambda dY: None
+        return Rows(weights.take(found, axis=0), lengths), lambda dY: None
     args = (to_device(torch.from_numpy(found), device), torch.from_numpy(lengths))
     Y, backprop = run_module(model, args, is_train)
-    return ragged(Y, lengths), lambda dY: backprop(dY.data)
+    return Rows(Y, lengths), lambda dY: backprop(dY.data)
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:

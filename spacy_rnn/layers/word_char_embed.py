@@ -8,7 +8,7 @@ from spacy.util import registry
 from thinc.api import Model, chain, ragged2list
 from thinc.layers.concatenate import init
 
-from ..bridge.ragged import Rows, ragged, read_tokens, takes_lists
+from ..bridge.ragged import Rows, read_tokens, takes_lists
 from ..bridge.tokens import Tokens
 from ..types import RowsOut, TokensIn
 from .running import run_tokens_alone
@@ -50,7 +50,7 @@ def build_word_char_embed_v1(
 def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:
     """The parts side by side."""
     if not tokens.lengths.any():
-        return ragged(model.ops.alloc2f(0, model.get_dim("nO")), tokens.lengths), lambda dY: None
+        return Rows(model.ops.alloc2f(0, model.get_dim("nO")), tokens.lengths), lambda dY: None
     found = [read_tokens(layer, tokens, is_train) for layer in model.layers]
     xp: Any = model.ops.xp
     ends = numpy.cumsum([Y.data.shape[1] for Y, _ in found]).tolist()
@@ -58,6 +58,6 @@ def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callabl
     def backprop(dY: Rows) -> None:
         parts = xp.split(dY.data, ends[:-1], axis=1)
         for (_, backprop_layer), part in zip(found, parts):
-            backprop_layer(ragged(xp.ascontiguousarray(part), tokens.lengths))
+            backprop_layer(Rows(xp.ascontiguousarray(part), tokens.lengths))
 
-    return ragged(xp.concatenate([Y.data for Y, _ in found], axis=1), tokens.lengths), backprop
+    return Rows(xp.concatenate([Y.data for Y, _ in found], axis=1), tokens.lengths), backprop

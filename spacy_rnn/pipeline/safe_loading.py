@@ -8,7 +8,7 @@ from spacy.util import ensure_path
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..bridge.loading import check_parts, unchanged_on_error, widen
+from ..bridge.loading import load_model, unchanged_on_error
 from ..errors import Errors
 
 
@@ -102,11 +102,8 @@ class SafeLoading:
         """
 
     def _load_model(self, data: bytes) -> None:
-        check_parts(self.model, data)
-        with unchanged_on_error(self.model):
-            self.model.from_bytes(data)
-            widen(self.model)
-            self._check_labels()
+        load_model(self.model, data)
+        self._check_labels()
 
     def _check_labels(self) -> None:
         if self.model.has_ref("output_layer"):

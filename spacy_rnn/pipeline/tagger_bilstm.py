@@ -16,7 +16,7 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model, set_dropout_rate
 from thinc.types import Floats2d
 
-from ..bridge.ragged import ragged, split_rows
+from ..bridge.ragged import Rows, split_rows
 from ..bridge.tokens import Tokens, lengths_of
 from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
@@ -415,7 +415,7 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         with forks_wait:
             probs, backprop = score_tokens(self.model, tokens, True)
             loss, d_scores = self._loss(examples, probs.data, tokens.rows)
-            backprop(ragged(d_scores, tokens.lengths))
+            backprop(Rows(d_scores, tokens.lengths))
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += loss
@@ -500,7 +500,7 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
             probs, backprop = score_tokens(self.model, tokens, True)
             scores, _ = score_tokens(self._rehearsal_model, tokens, False)
             gradient: Any = probs.data - self._probabilities([scores.data])[0]
-            backprop(ragged(gradient, tokens.lengths))
+            backprop(Rows(gradient, tokens.lengths))
         if sgd not in (None, False):
             self.finish_update(sgd)
         losses[self.name] += float((gradient**2).sum())

@@ -6,7 +6,7 @@ import spacy
 import srsly
 from thinc.api import Linear, Maxout, Model, ParametricAttention_v2, SparseLinear_v2, chain
 
-from spacy_rnn.bridge.loading import check_model, unchanged_on_error
+from spacy_rnn.bridge.loading import check_model, load_model, unchanged_on_error
 from spacy_rnn.bridge.shim import shim_of
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
 from spacy_rnn.vocabulary.learning import set_vocab
@@ -45,8 +45,7 @@ def state_of(model):
 
 def load(model, msg):
     with unchanged_on_error(model):
-        model.from_dict(msg)
-        check_model(model)
+        load_model(model, srsly.msgpack_dumps(msg))
 
 
 def test_what_fits_is_loaded():
@@ -112,9 +111,7 @@ def test_what_a_layer_can_do_survives_data_of_that_name():
     msg = model.to_dict()
     for i, attrs in enumerate(msg["attrs"]):
         attrs.update((k, srsly.msgpack_dumps("data")) for k, v in before[i].items() if callable(v))
-    with unchanged_on_error(model):
-        model.from_dict(msg)
-    check_model(model)
+    load(model, msg)
     for i, node in enumerate(model.walk()):
         for name, value in before[i].items():
             if callable(value):

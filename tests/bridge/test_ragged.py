@@ -11,8 +11,8 @@ from thinc.api import Linear, Model, with_array
 from thinc.types import Ragged
 
 from spacy_rnn.bridge.ragged import (
+    Rows,
     join,
-    ragged,
     read_rows,
     read_tokens,
     reads_flat,
@@ -35,7 +35,7 @@ TEXTS = st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=5)
 def rows_of(lengths, width=3):
     rng = numpy.random.default_rng(sum(lengths))
     data = rng.standard_normal((sum(lengths), width)).astype("f")
-    return ragged(data, numpy.asarray(lengths, dtype="int64"))
+    return Rows(data, numpy.asarray(lengths, dtype="int64"))
 
 
 @given(LENGTHS)
@@ -57,7 +57,7 @@ def test_rows_split_by_lengths(lengths):
 
 
 def test_no_rows_keep_their_width():
-    X = ragged(numpy.zeros((0, 3), dtype="f"), numpy.zeros(2, dtype="int64"))
+    X = Rows(numpy.zeros((0, 3), dtype="f"), numpy.zeros(2, dtype="int64"))
     assert X.data.shape == (0, 3) and X.dataXd.shape == (0, 3) and isinstance(X, Ragged)
 
 
@@ -69,8 +69,8 @@ def recording(seen):
         seen.append(X)
         if isinstance(X, Tokens):
             sizes = [[len(token)] for doc in X.docs for token in doc]
-            return ragged(numpy.array(sizes, dtype="f").reshape(-1, 1), X.lengths), seen.append
-        return ragged(X.data * 2, X.lengths), lambda dY: ragged(dY.data * 3, dY.lengths)
+            return Rows(numpy.array(sizes, dtype="f").reshape(-1, 1), X.lengths), seen.append
+        return Rows(X.data * 2, X.lengths), lambda dY: Rows(dY.data * 3, dY.lengths)
 
     return Model("recording", forward, dims={"nO": 1}, attrs={"reads_flat": True})
 
@@ -190,7 +190,7 @@ def test_any_layer_reads_tokens(reader, texts):
     parts = split_rows(dY, Y.lengths)
     for part, mask, kept_part in zip(dYs, kept, parts):
         part[mask] = kept_part
-    backprop(ragged(dY, Y.lengths))
+    backprop(Rows(dY, Y.lengths))
     flat = gradients(layer)
     backprop_lists(dYs)
     lists = gradients(layer)
@@ -223,7 +223,7 @@ def test_any_layer_reads_rows(encoder, lengths):
     assert Y.lengths.tolist() == lengths
     assert numpy.allclose(Y.data, numpy.concatenate(Ys), atol=1e-5)
     dY = numpy.random.default_rng(1).standard_normal(Y.data.shape).astype("f")
-    dX = backprop(ragged(dY, Y.lengths))
+    dX = backprop(Rows(dY, Y.lengths))
     dXs = backprop_lists(split_rows(dY, Y.lengths))
     assert dX.lengths.tolist() == lengths
     assert numpy.allclose(dX.data, numpy.concatenate(dXs), atol=1e-5)

@@ -9,7 +9,7 @@ import srsly
 import torch
 from thinc.api import SGD, Adam, ArgsKwargs, Model
 
-from spacy_rnn.bridge.ragged import ragged, takes_lists
+from spacy_rnn.bridge.ragged import Rows, takes_lists
 from spacy_rnn.bridge.shim import RNNShim, differentiate_module, run_module, shim_of, to_torch
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
 from spacy_rnn.layers.vocab_embed import WordEmbedding
@@ -38,7 +38,7 @@ def build_scale(**config):
 def forward(model, X, is_train):
     args = to_torch(model, X.data).requires_grad_(is_train), torch.from_numpy(X.lengths)
     Y, backprop = run_module(model, args, is_train)
-    return ragged(Y, X.lengths), lambda dY: ragged(backprop(dY.data), X.lengths)
+    return Rows(Y, X.lengths), lambda dY: Rows(backprop(dY.data), X.lengths)
 
 
 def make(**settings) -> Model:

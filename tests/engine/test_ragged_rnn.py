@@ -179,7 +179,8 @@ def test_only_gradients_that_are_wanted_are_computed(monkeypatch):
     if rnn.packed:
         assert asked == []
     else:
-        rows = LaneLayout(lengths.numpy(), False, rnn.layers[0])
+        args = lengths.numpy(), data.device, data.dtype, False
+        rows = LaneLayout(*args, layer=rnn.layers[0])
         assert asked == [len(rows.segments)] * 2
 
 

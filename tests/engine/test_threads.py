@@ -14,7 +14,6 @@ from spacy_rnn.engine import threads as threads_module
 from spacy_rnn.engine.ragged_rnn import RaggedRNN
 from spacy_rnn.engine.threads import (
     ForkSafeLock,
-    all_threads,
     available_threads,
     limit_threads_in_children,
     one_thread,
@@ -245,7 +244,7 @@ def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process():
     holder.start()
     held.wait(10)
     try:
-        assert lock.locked() and not lock.acquire(blocking=False)
+        assert not lock.acquire(blocking=False)
         assert in_a_forked_process(lambda: lock.acquire(timeout=5))
     finally:
         done.set()
@@ -265,28 +264,28 @@ def test_a_lock_that_the_forking_thread_holds_stays_held():
 
     with lock:
         assert in_a_forked_process(leave) == (False, True)
-    assert not lock.locked()
+    assert lock.acquire(blocking=False)
 
 
 def test_copies_of_a_lock_are_free():
     lock = ForkSafeLock()
     with lock:
         for other in (copy.deepcopy(lock), copy.copy(lock), pickle.loads(pickle.dumps(lock))):  # noqa: S301
-            assert not other.locked()
             with other:
-                assert other.locked()
+                assert not other.acquire(blocking=False)
 
 
-def test_all_threads_within_one_thread(threads):
+def test_a_single_task_has_all_threads(threads):
+    def fail():
+        raise KeyError
+
     with one_thread():
-        with all_threads():
-            assert torch.get_num_threads() == threads == available_threads()
+        assert run_side_by_side([torch.get_num_threads]) == [threads]
+        assert torch.get_num_threads() == 1 and available_threads() == threads
+        with pytest.raises(KeyError):
+            run_side_by_side([fail])
         assert torch.get_num_threads() == 1
-        with pytest.raises(KeyError), all_threads():
-            raise KeyError
-        assert torch.get_num_threads() == 1
-    with all_threads():
-        assert torch.get_num_threads() == threads
+    assert run_side_by_side([torch.get_num_threads]) == [threads]
     assert torch.get_num_threads() == threads
 
 

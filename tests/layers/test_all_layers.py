@@ -12,7 +12,7 @@ from spacy.util import registry
 from spacy.vectors import Vectors
 from thinc.api import data_validation
 
-from spacy_rnn.bridge.ragged import join, ragged, split
+from spacy_rnn.bridge.ragged import Rows, join, split
 from spacy_rnn.bridge.shim import shim_of
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
@@ -251,6 +251,6 @@ def test_the_last_state_of_two_directions(in_tok2vec):
     for row, scores in zip(rows, found):
         ends = numpy.concatenate((row[-1, :3], row[0, 3:])) if len(row) else numpy.zeros(6, "f")
         assert numpy.allclose(scores, weights @ ends, atol=1e-5)
-    X = ragged(embedded[0], numpy.array([5]))
+    X = Rows(embedded[0], numpy.array([5]))
     last = split(encode.predict(X), 6, encode)[0]
     assert not numpy.allclose(last[-1], numpy.concatenate((last[-1, :3], last[0, 3:])), atol=1e-3)

@@ -8,7 +8,7 @@ from spacy.ml.models.tok2vec import MaxoutWindowEncoder
 from thinc.api import Adam, Linear, Softmax, chain, list2array, set_dropout_rate
 
 from spacy_rnn.bridge.gradients import differentiate
-from spacy_rnn.bridge.ragged import ragged
+from spacy_rnn.bridge.ragged import Rows
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
 from spacy_rnn.layers.pool import POOLINGS
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
@@ -73,7 +73,7 @@ def check_finite_differences(run, X, step=1e-2):
         for sign in (1, -1):
             moved = X.data.copy()
             moved[index] += sign * step
-            losses.append((run(ragged(moved, X.lengths))[0].astype("f8") * weight).sum())
+            losses.append((run(Rows(moved, X.lengths))[0].astype("f8") * weight).sum())
         found = (losses[0] - losses[1]) / (2 * step)
         assert found == pytest.approx(dX.data[index], abs=5e-3, rel=2e-2)
     return dX
@@ -138,7 +138,7 @@ def test_nothing_is_touched(trained):
 
 
 def test_a_layer_of_thincs_and_one_with_a_module():
-    X = ragged(numpy.random.standard_normal((3, 4)).astype("f"), numpy.array([2, 1]))
+    X = Rows(numpy.random.standard_normal((3, 4)).astype("f"), numpy.array([2, 1]))
     encode = build_rnn_encoder_v1(6, dropout=0.5, num_layers=2).initialize(X=X)
     Y, backprop = differentiate(encode, X)
     assert numpy.allclose(Y.data, encode.predict(X).data, atol=1e-5)

@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from thinc.api import fix_random_seed, reduce_max
 from thinc.types import Ragged
 
-from spacy_rnn.bridge.ragged import ragged
+from spacy_rnn.bridge.ragged import Rows
 from spacy_rnn.layers.pool import POOLINGS, highest, pool
 
 
 def rows_of(*parts):
-    return ragged(numpy.concatenate(parts), numpy.asarray([len(part) for part in parts], "int64"))
+    return Rows(numpy.concatenate(parts), numpy.asarray([len(part) for part in parts], "int64"))
 
 
 TEXTS = [
@@ -79,7 +79,7 @@ def test_gradient_matches_finite_differences(kind, bidirectional):
         for sign in (1, -1):
             moved = ROWS.data.copy()
             moved[index] += sign * step
-            losses.append((model.predict(ragged(moved, ROWS.lengths)) * weight).sum())
+            losses.append((model.predict(Rows(moved, ROWS.lengths)) * weight).sum())
         found = (losses[0] - losses[1]) / (2 * step)
         assert found == pytest.approx(dX.data[index], abs=2e-3)
 

@@ -9,7 +9,7 @@ from spacy.ml.models.tok2vec import MaxoutWindowEncoder, build_Tok2Vec_model
 from spacy.tokens import Doc
 from thinc.api import Linear
 
-from spacy_rnn.bridge.ragged import ragged, split_rows
+from spacy_rnn.bridge.ragged import Rows, split_rows
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
@@ -98,7 +98,7 @@ def reader(request):
 @pytest.fixture(scope="module", params=ROW_READERS)
 def row_reader(request):
     layer = ROW_READERS[request.param]()
-    X = ragged(numpy.ones((2, WIDTH), dtype="f"), numpy.array([2]))
+    X = Rows(numpy.ones((2, WIDTH), dtype="f"), numpy.array([2]))
     return randomize(layer.initialize(X=X))
 
 
@@ -179,14 +179,14 @@ def test_readers_of_rows(row_reader, pieces, seed):
 
     def part_of(some, starts, lengths):
         parts = [texts[i][start:][:n] for i, start, n in zip(some, starts, lengths)]
-        return ragged(numpy.concatenate(parts), lengths)
+        return Rows(numpy.concatenate(parts), lengths)
 
     def whole_of(text, end):
-        Y = row_reader.predict(ragged(texts[text][:end].copy(), numpy.array([end])))
+        Y = row_reader.predict(Rows(texts[text][:end].copy(), numpy.array([end])))
         return Y.data if hasattr(Y, "data_shape") else Y
 
     def after_each(text):
-        X = ragged(texts[text].copy(), numpy.array([len(texts[text])]))
+        X = Rows(texts[text].copy(), numpy.array([len(texts[text])]))
         Y = running_form("test", row_reader).after_each(X)
         return Y.data if hasattr(Y, "data_shape") else Y
 

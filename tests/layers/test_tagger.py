@@ -8,7 +8,7 @@ from spacy.ml.models.tok2vec import MaxoutWindowEncoder, MultiHashEmbed, build_T
 from spacy.tokens import Doc
 from thinc.api import Model, chain, noop
 
-from spacy_rnn.bridge.ragged import ragged
+from spacy_rnn.bridge.ragged import Rows
 from spacy_rnn.bridge.shim import shim_of
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
@@ -79,7 +79,7 @@ def test_gradients_are_those_of_texts_without_blanks(tok2vec):
     Ys, backprop = other.begin_update(VISIBLE)
     backprop([weight[:2], weight[2:2], weight[2:2], weight[2:]])
     _, backprop = score_tokens(model, Tokens.of(DOCS).visible(), True)
-    backprop(ragged(weight, numpy.array([2, 0, 0, 3])))
+    backprop(Rows(weight, numpy.array([2, 0, 0, 3])))
     expected, found = gradients(other), gradients(model)
     assert expected.keys() == found.keys() and len(found) > 3
     for key, grad in found.items():
@@ -97,7 +97,7 @@ def test_a_model_without_tok2vec_reads_whole_documents():
     Y, backprop = score_tokens(Model("recording", forward), Tokens.of(DOCS).visible(), True)
     assert seen == WORDS
     assert Y.data[:, 0].tolist() == [3.0, 3.0, 1.0, 3.0, 3.0]
-    backprop(ragged(Y.data + 1, Y.lengths))
+    backprop(Rows(Y.data + 1, Y.lengths))
     assert gradients == [[4.0, 0.0, 4.0, 0.0], [0.0], [], [2.0, 4.0, 4.0]]
 
 
@@ -117,6 +117,6 @@ def test_texts_of_blanks_only(is_train):
     Y, backprop = score_tokens(model, tokens, is_train)
     assert not Y.data.size and Y.lengths.tolist() == [0, 0]
     if is_train:
-        backprop(ragged(numpy.zeros((0, LABELS), dtype="f"), Y.lengths))
+        backprop(Rows(numpy.zeros((0, LABELS), dtype="f"), Y.lengths))
         shim = shim_of(model.get_ref("tok2vec").get_ref("encode"))
         assert not any(p.grad is not None and p.grad.any() for p in shim.module.parameters())

@@ -3,14 +3,14 @@ import warnings
 import numpy
 import pytest
 
-from spacy_rnn.bridge.ragged import ragged, split_rows
+from spacy_rnn.bridge.ragged import Rows, split_rows
 from spacy_rnn.layers.truncate import count_cuts, truncate
 
 
 def rows(*lengths):
     """Rows (0, 1), (2, 3), ... for each text."""
     parts = [numpy.arange(n * 2, dtype="f").reshape(n, 2) for n in lengths]
-    return ragged(numpy.concatenate(parts), numpy.asarray(lengths, dtype="int64"))
+    return Rows(numpy.concatenate(parts), numpy.asarray(lengths, dtype="int64"))
 
 
 def parts_of(X):
@@ -25,7 +25,7 @@ def test_keeps_head_and_tail():
     assert kept[0].tolist() == whole[0][[0, 1, 3, 4, 5, 6, 7, 8]].tolist()
     assert Y.lengths.tolist() == [8, 3, 8, 0] and Y.lengths.dtype == "int64"
     assert [part.tolist() for part in kept[1:]] == [part.tolist() for part in whole[1:]]
-    dX = backprop(ragged(Y.data + 1, Y.lengths))
+    dX = backprop(Rows(Y.data + 1, Y.lengths))
     expected = whole[0] + 1
     expected[2] = 0
     assert parts_of(dX)[0].tolist() == expected.tolist()
@@ -42,7 +42,7 @@ def test_what_is_short_enough_passes_as_it_is(limit):
 
 @pytest.mark.parametrize("lengths", [(), (0,), (0, 0)])
 def test_no_rows(lengths):
-    X = ragged(numpy.zeros((0, 2), dtype="f"), numpy.asarray(lengths, dtype="int64"))
+    X = Rows(numpy.zeros((0, 2), dtype="f"), numpy.asarray(lengths, dtype="int64"))
     for is_train in (False, True):
         Y, backprop = truncate(4)(X, is_train=is_train)
         assert Y.lengths.tolist() == list(lengths) and backprop(Y).data.shape == (0, 2)

@@ -207,10 +207,8 @@ def learn_chars(model: Model, corpus: CorpusKeys) -> None:
     """Take the characters that a corpus uses most, unless they were learned before."""
     if not model.attrs["learn"]:
         return
-    keys, counts = corpus.counts(ORTH)
-    words = zip(map(corpus.word_of, keys.tolist()), counts.tolist())
     min_count = corpus.min_count(model.attrs["min_count"])
-    model.attrs["chars"] = CharTable(most_frequent_chars(words, min_count))
+    model.attrs["chars"] = CharTable(most_frequent_chars(corpus.counts(ORTH), min_count))
 
 
 def set_chars(model: Model, words: Sequence[str]) -> None:

@@ -50,21 +50,20 @@ def pool(pooling: List[str], width: Optional[int], *, bidirectional: bool) -> Mo
         ),
     }
     reductions: Model = concatenate(*(kinds[kind]() for kind in pooling))
-    nO = None if width is None else width * len(pooling)
-    dims = {"nI": width, "nO": nO}
+    dims = {"nI": width, "nO": None if width is None else width * len(pooling)}
     attrs = {"pooling": pooling, "both_ways": bidirectional, "running": RunningPool}
     return Model("pool", forward, init=init, layers=[reductions], dims=dims, attrs=attrs)
 
 
 def init(model: Model, X: Optional[Rows] = None, Y: Any = None) -> None:
-    """Let the poolings see a sample, of its texts those that have tokens."""
+    """Let the poolings see a sample, all of it as one text."""
     if X is None or not X.data.size:
         model.layers[0].initialize()
         return
-    full = ragged(X.data, model.ops.asarray1i(X.lengths[X.lengths > 0]))
-    model.layers[0].initialize(X=full)
-    model.set_dim("nI", X.data.shape[1])
-    model.set_dim("nO", model.layers[0].predict(full).shape[1])
+    rows, width = X.data.shape
+    model.layers[0].initialize(X=ragged(X.data, model.ops.asarray1i([rows])))
+    model.set_dim("nI", width)
+    model.set_dim("nO", width * len(model.attrs["pooling"]))
 
 
 def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Floats2d, Callable]:

@@ -5,7 +5,6 @@ from typing import Any, Optional, Sequence
 import numpy
 import srsly
 from spacy.strings import get_string_id
-from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
 
 from .key_index import KeyIndex
@@ -40,11 +39,5 @@ class WordTable:
         return self._index.find(keys) + 1
 
 
-@serialize_attr.register(WordTable)
-def _serialize_words(_: WordTable, value: WordTable, name: str, model: Model) -> bytes:
-    return srsly.msgpack_dumps(value.words)
-
-
-@deserialize_attr.register(WordTable)
-def _deserialize_words(_: WordTable, value: bytes, name: str, model: Model) -> WordTable:
-    return WordTable(srsly.msgpack_loads(value))
+serialize_attr.register(WordTable, lambda _, table, *where: srsly.msgpack_dumps(table.words))
+deserialize_attr.register(WordTable, lambda _, data, *where: WordTable(srsly.msgpack_loads(data)))

@@ -20,7 +20,6 @@ class KeyIndex:
 
     def __init__(self, keys: Any):
         keys = numpy.asarray(keys, dtype="uint64")
-        self._size = len(keys)
         self._mask = numpy.uint64(2 ** (BUCKETS * len(keys)).bit_length() - 1)
         buckets = self._buckets(keys)
         counts = numpy.bincount(buckets, minlength=int(self._mask) + 1)
@@ -28,8 +27,8 @@ class KeyIndex:
         self._longest = int(counts.max())
         order = numpy.argsort(buckets, kind="stable")
         # A search reads on for the size of the longest bucket, also behind the last one.
-        self._order = numpy.pad(order, (0, self._longest), mode="edge") if len(keys) else order
-        self._keys = keys[self._order]
+        self._order = numpy.append(order, numpy.full(self._longest + 1, -1))
+        self._keys = numpy.append(keys[order], numpy.zeros(self._longest + 1, dtype="uint64"))
         self._places: Dict[int, int] = dict(zip(keys.tolist(), range(len(keys))))
 
     def _buckets(self, keys: numpy.ndarray) -> numpy.ndarray:
@@ -42,8 +41,6 @@ class KeyIndex:
             places = map(self._places.get, keys.tolist(), repeat(-1))
             return numpy.fromiter(places, "int64", len(keys))
         keys = keys.astype("uint64", copy=False)
-        if not self._size:
-            return numpy.full(len(keys), -1)
         places = self._starts[self._buckets(keys)]
         found = numpy.where(self._keys[places] == keys, self._order[places], -1)
         left = numpy.flatnonzero(found < 0)

@@ -68,8 +68,8 @@ def build_textcat_rnn_v1(
     output = Linear(nO=nO, init_W=zero_init)
     defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
     labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
-    cut, dims = truncate(max_tokens), {"nO": nO}
-    parts: List[Model] = [tok2vec, cut, encode, pooled, Dropout(), labels]
+    dims = {"nO": nO}
+    parts: List[Model] = [tok2vec, truncate(max_tokens), encode, pooled, Dropout(), labels]
     net: Model = Model("net", forward_net, init=init_net, dims=dims, layers=parts)
     logits = net
     if linear_model is not None:
@@ -83,20 +83,11 @@ def build_textcat_rnn_v1(
         "resize_output": resize_output,
         "running": RunningTextCat,
     }
-    activate: Model = Model(
-        "probabilities", forward_probabilities, attrs={"exclusive": exclusive_classes}
-    )
-    refs: Dict[str, Optional[Model]] = {
-        "tok2vec": tok2vec,
-        "truncate": cut,
-        "encode": encode,
-        "pool": pooled,
-        "net": net,
-        "output_layer": output,
-        "labels": labels,
-        "linear_model": linear_model,
-    }
+    exclusive = {"exclusive": exclusive_classes}
+    activate: Model = Model("probabilities", forward_probabilities, attrs=exclusive)
     layers = [logits, activate]
+    refs: Dict[str, Any] = dict(zip(("tok2vec", "truncate", "encode", "pool"), parts))
+    refs.update(net=net, output_layer=output, labels=labels, linear_model=linear_model)
     return Model(
         "textcat_rnn", forward, init=init, dims=dims, layers=layers, refs=refs, attrs=attrs
     )

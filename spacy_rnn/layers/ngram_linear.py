@@ -98,11 +98,12 @@ def forward_ngrams(model: Model, X: TokensIn, is_train: bool) -> Tuple[Tuple, Ca
     tokens = Tokens.of(X)
     rate = model.attrs.get("dropout_rate", model.attrs["dropout"]) if is_train else 0.0
     words = tokens.words(intify_attr(model.attrs["attr"]))
-    texts = [words] if len(tokens.lengths) == 1 else split_rows(words, tokens.lengths)
-    parts = [_weighted_ngrams(text, model.attrs["ngram_size"], rate) for text in texts]
+    size = model.attrs["ngram_size"]
+    if len(tokens.lengths) == 1:
+        keys, values = _weighted_ngrams(words, size, rate)
+        return (keys, values, numpy.asarray([len(keys)], dtype="int32")), lambda d_output: []
+    parts = [_weighted_ngrams(text, size, rate) for text in split_rows(words, tokens.lengths)]
     lengths = numpy.asarray([len(keys) for keys, _ in parts], dtype="int32")
-    if len(parts) == 1:
-        return (*parts[0], lengths), lambda d_output: []
     keys = numpy.concatenate([_NO_KEYS, *(keys for keys, _ in parts)])
     values = numpy.concatenate([_NO_VALUES, *(values for _, values in parts)])
     return (keys, values, lengths), lambda d_output: []

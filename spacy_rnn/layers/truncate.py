@@ -62,8 +62,10 @@ def truncate(max_tokens: int) -> Model[Rows, Rows]:
 def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     """The rows that are kept."""
     limit = model.attrs["max_tokens"]
+    if not limit:
+        return X, lambda dY: dY
     model.attrs["cut"].add(X.lengths)
-    if not limit or X.lengths.max(initial=0) <= limit:
+    if X.lengths.max(initial=0) <= limit:
         return X, lambda dY: dY
     rows: Any = _kept_rows(X.lengths, limit)
     kept: Any = model.ops.asarray1i(rows)

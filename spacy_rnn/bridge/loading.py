@@ -69,8 +69,9 @@ def _check_parts(model: Model, data: bytes) -> None:
 def _widen(model: Model) -> None:
     """Make float32 of weights that were saved in half precision."""
     for node in model.walk():
-        for name, value in _params_of(node):
-            if value.dtype == "float16":
+        for name in node.param_names:
+            value: Any = node.maybe_get_param(name)
+            if value is not None and value.dtype == "float16":
                 node.set_param(name, value.astype("float32"))
 
 

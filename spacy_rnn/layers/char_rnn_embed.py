@@ -10,7 +10,7 @@ from thinc.api import ArgsKwargs, Model
 from torch import Tensor, nn
 
 from ..bridge.ragged import Rows, takes_lists
-from ..bridge.shim import run_module, shim_of, to_array
+from ..bridge.shim import RNNShim, run_module, shim_of, to_array
 from ..bridge.tokens import Tokens
 from ..engine.dropout import locked_dropout
 from ..engine.plan import FORMS_AT_ONCE
@@ -22,8 +22,8 @@ from ..vocabulary.char_table import CharTable, most_frequent_chars
 from ..vocabulary.form_cache import FormCache
 from ..vocabulary.learning import CorpusKeys
 from .checks import check_at_least, check_rate
-from .rnn_encoder import make_shim, net_settings
-from .running import run_tokens_alone
+from .rnn_encoder import net_settings
+from .running import TokensAlone
 
 
 @registry.architectures("spacy-rnn.CharRNNEmbed.v1")
@@ -61,18 +61,16 @@ def build_char_rnn_embed_v1(
     RETURNS: A model from documents to one array per document, of shape (tokens, width).
     RAISES: ValueError for an argument out of its range.
     """
-    limits = {"width": width, "char_width": char_width, "min_count": min_count}
-    for name, value in {**limits, "max_chars": max_chars}.items():
-        check_at_least(name, value, 1)
+    check_at_least("width", width, 1)
+    check_at_least("char_width", char_width, 1)
+    check_at_least("min_count", min_count, 1)
+    check_at_least("max_chars", max_chars, 1)
     check_at_least("cache_size", cache_size, 0)
+    check_at_least("max_grad_norm", max_grad_norm, 0)
     check_rate("char_dropout", char_dropout)
     check_rate("dropout", dropout)
     settings = net_settings(
-        width,
-        cell=cell,
-        num_layers=num_layers,
-        bidirectional=bidirectional,
-        precision=precision,
+        width, bidirectional, cell=cell, num_layers=num_layers, precision=precision
     )
     settings.update(embedding_dim=char_width, char_dropout=char_dropout, dropout=dropout or 0.0)
     attrs: Dict[str, Any] = {
@@ -86,12 +84,12 @@ def build_char_rnn_embed_v1(
         "learn_vocab": learn_chars,
         "set_vocab": set_chars,
         "reads_flat": True,
-        "running": run_tokens_alone,
+        "running": TokensAlone,
         "check": check_size,
     }
     if dropout is None:
         attrs["dropout_rate"] = 0.0
-    shim = make_shim(CharRNN, "CharRNNEmbed", max_grad_norm)
+    shim = RNNShim(CharRNN, "CharRNNEmbed", max_grad_norm=max_grad_norm)
     return Model(
         "char_rnn_embed", forward, init=init, dims={"nO": width}, attrs=attrs, shims=[shim]
     )
@@ -197,6 +195,7 @@ def _encode(model: Model, tokens: Tokens, forms: numpy.ndarray) -> Tuple[Tensor,
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
+    """Make the net. RAISES: ValueError if no characters were learned."""
     table: CharTable = model.attrs["chars"]
     if not table.chars:
         raise ValueError(Errors.R103.format(name="CharRNNEmbed"))
@@ -207,10 +206,8 @@ def learn_chars(model: Model, corpus: CorpusKeys) -> None:
     """Take the characters that a corpus uses most, unless they were learned before."""
     if not model.attrs["learn"]:
         return
-    keys, counts = corpus.counts(ORTH)
-    words = zip(map(corpus.word_of, keys.tolist()), counts.tolist())
     min_count = corpus.min_count(model.attrs["min_count"])
-    model.attrs["chars"] = CharTable(most_frequent_chars(words, min_count))
+    model.attrs["chars"] = CharTable(most_frequent_chars(corpus.counts(ORTH), min_count))
 
 
 def set_chars(model: Model, words: Sequence[str]) -> None:

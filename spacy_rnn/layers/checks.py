@@ -21,20 +21,15 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 
 def check_at_least(name: str, value: float, least: int) -> None:
     """RAISES: ValueError if `value` is smaller than `least`."""
-    if value < least:
-        expected = f"at least {least}"
-        raise ValueError(Errors.R002.format(name=name, value=value, expected=expected))
-
-
-def check_even(name: str, value: int) -> None:
-    """RAISES: ValueError if `value` cannot be split into two directions."""
-    if value % 2:
-        expected = "even for two directions"
-        raise ValueError(Errors.R002.format(name=name, value=value, expected=expected))
+    check(name, value, value >= least, f"at least {least}")
 
 
 def check_rate(name: str, value: Optional[float]) -> None:
     """RAISES: ValueError unless `value` is None or a share from 0 to below 1."""
-    if value is not None and not 0.0 <= value < 1.0:
-        expected = "at least 0 and below 1"
+    check(name, value, value is None or 0.0 <= value < 1.0, "at least 0 and below 1")
+
+
+def check(name: str, value: Optional[float], holds: bool, expected: str) -> None:
+    """RAISES: ValueError unless what is expected of `value` holds."""
+    if not holds:
         raise ValueError(Errors.R002.format(name=name, value=value, expected=expected))

@@ -1,6 +1,6 @@
 """`spacy-rnn.NgramLinear.v1`: a linear model over hashed n-grams, beside a recurrent net."""
 
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy
 from spacy.attrs import intify_attr
@@ -54,7 +54,7 @@ def build_ngram_linear_v1(
     check_at_least("ngram_size", ngram_size, 1)
     check_at_least("length", length, 1)
     check_rate("dropout", dropout)
-    attrs = {"ngram_size": ngram_size, "attr": attr, "dropout": dropout}
+    attrs: Dict[str, Any] = {"ngram_size": ngram_size, "attr": attr, "dropout": dropout}
     if dropout is None:
         attrs["dropout_rate"] = 0.0
     ngrams: Model = Model("ngrams", forward_ngrams, attrs=attrs)
@@ -63,13 +63,15 @@ def build_ngram_linear_v1(
     labels: Model = resizable(weights, fill)
     # Not around the n-grams: with_cpu runs what it wraps in training mode at all times.
     layers = [ngrams, with_cpu(labels, labels.ops)]
-    model: Model[TokensIn, Floats2d] = Model(
-        "ngram_linear", forward, init=init, dims={"nO": nO}, layers=layers
+    return Model(
+        "ngram_linear",
+        forward,
+        init=init,
+        dims={"nO": nO},
+        layers=layers,
+        attrs={"reads_flat": True, "resize_output": resize_output, "running": RunningNgrams},
+        refs={"ngrams": ngrams, "labels": labels},
     )
-    model.set_ref("ngrams", ngrams)
-    model.set_ref("labels", labels)
-    model.attrs.update(reads_flat=True, resize_output=resize_output, running=RunningNgrams)
-    return model
 
 
 def resize_output(model: Model, new_nO: int) -> Model:
@@ -95,15 +97,16 @@ def forward_ngrams(model: Model, X: TokensIn, is_train: bool) -> Tuple[Tuple, Ca
     """Keys, values and numbers of the n-grams of each text, for `SparseLinear`."""
     tokens = Tokens.of(X)
     rate = model.attrs.get("dropout_rate", model.attrs["dropout"]) if is_train else 0.0
-    size = model.attrs["ngram_size"]
     words = tokens.words(intify_attr(model.attrs["attr"]))
+    size = model.attrs["ngram_size"]
     if len(tokens.lengths) == 1:
-        found, values = _weighted_ngrams(words, size, rate)
-        return (found, values, numpy.asarray([len(found)], dtype="int32")), lambda d_output: []
+        keys, values = _weighted_ngrams(words, size, rate)
+        return (keys, values, numpy.asarray([len(keys)], dtype="int32")), lambda d_output: []
     parts = [_weighted_ngrams(text, size, rate) for text in split_rows(words, tokens.lengths)]
-    keys, values = zip(*parts) if parts else ((_NO_KEYS,), (_NO_VALUES,))
-    lengths = numpy.asarray([len(found) for found, _ in parts], dtype="int32")
-    return (numpy.concatenate(keys), numpy.concatenate(values), lengths), lambda d_output: []
+    lengths = numpy.asarray([len(keys) for keys, _ in parts], dtype="int32")
+    keys = numpy.concatenate([_NO_KEYS, *(keys for keys, _ in parts)])
+    values = numpy.concatenate([_NO_VALUES, *(values for _, values in parts)])
+    return (keys, values, lengths), lambda d_output: []
 
 
 _NO_KEYS, _NO_VALUES = numpy.zeros(0, dtype="uint64"), numpy.zeros(0, dtype="float32")
@@ -116,7 +119,9 @@ def _weighted_ngrams(
 
     words: Hashes of the text's words, of shape (tokens,). rate: Share of n-grams to drop.
     """
-    found = _ngrams(words, ngram_size)
+    longest = min(ngram_size, len(words))
+    longer = [CPU.ngrams(size, words) for size in range(2, longest + 1)]
+    found = numpy.concatenate([words, *longer])
     value = SCALE / max(len(found), 1) ** 0.5
     if not rate:
         return found, numpy.full(len(found), value, dtype="float32")
@@ -125,15 +130,6 @@ def _weighted_ngrams(
     kept = numpy.random.random(len(found)) >= rate
     values = counts[kept] * (value / (1.0 - rate))
     return found[kept], values.astype("float32")
-
-
-def _ngrams(words: numpy.ndarray, ngram_size: int) -> numpy.ndarray:
-    """Hashes of a text's n-grams."""
-    ngrams: List[Any] = [words]
-    for size in range(2, ngram_size + 1):
-        if len(words) >= size:
-            ngrams.append(CPU.ngrams(size, numpy.ascontiguousarray(words)))
-    return numpy.concatenate(ngrams)
 
 
 class RunningNgrams(Running):
@@ -147,14 +143,10 @@ class RunningNgrams(Running):
         attrs = layer.get_ref("ngrams").attrs
         self.size: int = attrs["ngram_size"]
         self.attr = intify_attr(attrs["attr"])
-        self.weights = layer.get_ref("labels")
-        self.linear = self.weights.layers[0]
-        labels = self.linear.get_dim("nO")
-        self.initial = [numpy.zeros(1 + labels), numpy.zeros(self.size - 1, dtype="uint64")]
-
-    @property
-    def bias(self) -> numpy.ndarray:
-        return CPU.to_numpy(self.linear.get_param("b"))
+        self.linear = layer.get_ref("labels").layers[0]
+        self.bias = CPU.to_numpy(self.linear.get_param("b"))
+        sums = numpy.zeros(1 + len(self.bias))
+        self.initial = [sums, numpy.zeros(self.size - 1, dtype="uint64")]
 
     def add(self, X: Tokens, states: States) -> numpy.ndarray:
         """RETURNS: The logits, of shape (texts, labels)."""
@@ -197,7 +189,7 @@ class RunningNgrams(Running):
     def _sum(self, keys: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:
         """The weights of the n-grams of each text, of shape (texts, labels)."""
         values = numpy.full(len(keys), SCALE, dtype="float32")
-        sums: Any = self.weights.predict((keys, values, counts.astype("int32")))
+        sums: Any = self.linear.predict((keys, values, counts.astype("int32")))
         return sums.astype("float64") - self.bias
 
     def _logits(self, sums: numpy.ndarray) -> numpy.ndarray:

@@ -13,11 +13,11 @@ from ..bridge.ragged import Rows, takes_lists
 from ..bridge.shim import RNNShim, differentiate_module, run_module, shim_of, to_torch
 from ..engine.cells import NumpyCells, read
 from ..engine.plan import FEW
-from ..engine.ragged_rnn import RaggedRNN, check_settings
+from ..engine.ragged_rnn import RaggedRNN, check_settings, join_state
 from ..engine.threads import limit_threads_in_children, one_thread
 from ..errors import Errors
 from ..types import RowsOut
-from .checks import check_at_least, check_even, check_rate
+from .checks import check, check_at_least, check_rate
 from .running import Running, States
 
 
@@ -53,17 +53,17 @@ def build_rnn_encoder_v1(
     RAISES: ValueError for an argument out of its range.
     """
     check_at_least("width", width, 1)
+    check_at_least("max_grad_norm", max_grad_norm, 0)
     check_rate("dropout", dropout)
     settings = net_settings(
         width,
+        bidirectional,
         cell=cell,
         num_layers=num_layers,
-        bidirectional=bidirectional,
-        bias=bias,
         nonlinearity=nonlinearity,
         precision=precision,
     )
-    settings["dropout"] = dropout or 0.0
+    settings.update(bias=bias, dropout=dropout or 0.0)
     attrs: Dict[str, Any] = {
         "config": settings,
         "bidirectional": bidirectional,
@@ -79,63 +79,49 @@ def build_rnn_encoder_v1(
         init=init,
         dims={"nI": None, "nO": width},
         attrs=attrs,
-        shims=[make_shim(RaggedRNN, "RNNEncoder", max_grad_norm)],
+        shims=[RNNShim(RaggedRNN, "RNNEncoder", max_grad_norm=max_grad_norm)],
     )
 
 
-def net_settings(width: int, *, bidirectional: bool, **settings: Any) -> Dict[str, Any]:
+def net_settings(width: int, bidirectional: bool, **settings: Any) -> Dict[str, Any]:
     """What a `RaggedRNN` of a width is built with, both directions together.
 
     settings: Other arguments of `RaggedRNN`.
     RAISES: ValueError for one that is out of its range.
     """
-    if bidirectional:
-        check_even("width", width)
-    numbers = ("cell", "nonlinearity", "num_layers", "precision")
-    check_settings(**{name: settings[name] for name in numbers if name in settings})
-    hidden_size = width // 2 if bidirectional else width
-    return {"hidden_size": hidden_size, "bidirectional": bidirectional, **settings}
-
-
-def make_shim(module: Callable, name: str, max_grad_norm: float) -> RNNShim:
-    """A shim that clips gradients. RAISES: ValueError for a negative limit."""
-    check_at_least("max_grad_norm", max_grad_norm, 0)
-    return RNNShim(module, name, max_grad_norm=max_grad_norm)
+    directions = 2 if bidirectional else 1
+    check("width", width, width % directions == 0, "even for two directions")
+    check_settings(**settings)
+    return {"hidden_size": width // directions, "bidirectional": bidirectional, **settings}
 
 
 @takes_lists
 def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     """Outputs of all tokens."""
-    if not X.data.size:
-        return _nothing(model, X), lambda dY: X
-    if not is_train and len(X.lengths) == 1:
+    if not is_train and len(X.lengths) == 1 and X.data.size:
         shim = shim_of(model)
         if shim.device.type == "cpu" and shim.module.reads_at_once(len(X.data)):
             limit_threads_in_children()
             found = shim.module.read_at_once(torch.from_numpy(X.data))
             return Rows(found.numpy(), X.lengths), lambda dY: X
-    (Y, backprop), lengths = run_module(model, _args(model, X, is_train), is_train), X.lengths
-    return Rows(Y, lengths), lambda dY: Rows(backprop(dY.data), lengths)
+    return _run(model, X, lambda args: run_module(model, args, is_train), is_train)
 
 
 def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
     """As `forward`, in evaluation mode and for the gradient of X alone."""
+    return _run(model, X, lambda args: differentiate_module(model, args), False)
+
+
+def _run(model: Model, X: Rows, run: Callable, is_train: bool) -> Tuple[Rows, Callable]:
     if not X.data.size:
-        return _nothing(model, X), lambda dY: X
-    (Y, backprop), lengths = differentiate_module(model, _args(model, X, False)), X.lengths
+        return Rows(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths), lambda dY: X
+    data, lengths = to_torch(model, X.data).requires_grad_(is_train), X.lengths
+    Y, backprop = run((data, torch.from_numpy(lengths)))
     return Rows(Y, lengths), lambda dY: Rows(backprop(dY.data), lengths)
 
 
-def _args(model: Model, X: Rows, is_train: bool) -> Tuple[Any, Any]:
-    data = to_torch(model, X.data)
-    return data.requires_grad_() if is_train else data, torch.from_numpy(X.lengths)
-
-
-def _nothing(model: Model, X: Rows) -> Rows:
-    return Rows(model.ops.alloc2f(0, model.get_dim("nO")), X.lengths)
-
-
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
+    """Make the net, as soon as the width of its input is known."""
     if X is not None and len(X):
         model.set_dim("nI", X.data.shape[1] if isinstance(X, Ragged) else X[0].shape[1])
     if model.has_dim("nI"):
@@ -164,18 +150,16 @@ class RunningRNN(Running):
         parts = states[0].reshape(-1, *self.shape).transpose(1, 2, 0, 3)
         texts, cells = len(X.lengths), self.cells
         if cells is not None and texts <= cells.max_rows:
-            if len(X.data) == texts:
-                return Rows(_step(cells, X.data, parts), X.lengths)
-            if texts == 1 and len(X.data) <= FEW:
-                rows = [_step(cells, X.data[i : i + 1], parts) for i in range(len(X.data))]
+            steps = len(X.data) if texts == 1 else 1
+            if len(X.data) == texts * steps and steps <= FEW:
+                rows = [_step(cells, X.data[i : i + texts], parts) for i in range(steps)]
                 return Rows(numpy.concatenate(rows), X.lengths)
         return Rows(self._read(X, parts), X.lengths)
 
     def _read(self, X: Rows, parts: numpy.ndarray) -> numpy.ndarray:
         limit_threads_in_children()
         rnn, device = self.shim.module, self.shim.device
-        before = [torch.from_numpy(part).to(device) for part in parts]
-        state = (before[0], before[1]) if len(before) == 2 else before[0]
+        state = join_state([torch.from_numpy(part).to(device) for part in parts])
         data = torch.from_numpy(X.data).to(device)
         with one_thread(), torch.no_grad():
             if X.lengths.max() <= FEW:

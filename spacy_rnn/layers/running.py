@@ -43,7 +43,7 @@ class Running(ABC):
 class TokensAlone(Running):
     """A layer that looks at each token alone, and has no state."""
 
-    def __init__(self, layer: Model):
+    def __init__(self, name: str, layer: Model):
         self.layer = layer
 
     def add(self, X: Tokens, states: States) -> Any:
@@ -82,8 +82,3 @@ def running_form(name: str, layer: Model) -> Running:
     if layer.has_ref("embed") and layer.has_ref("encode"):
         return Chain([running_form(name, layer.get_ref(part)) for part in ("embed", "encode")])
     raise ValueError(Errors.R703.format(name=name, layer=layer.name))
-
-
-def run_tokens_alone(name: str, layer: Model) -> Running:
-    """For `attrs["running"]` of a layer that looks at each token alone."""
-    return TokensAlone(layer)

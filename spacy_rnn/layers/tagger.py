@@ -15,11 +15,11 @@ def score_tokens(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Ca
     model: From documents to one array for each, of shape (tokens, labels).
     RETURNS: Scores, and a callback from their gradient.
     """
-    if not model.has_ref("tok2vec") or model.get_ref("tok2vec") is not model.layers[0]:
+    tok2vec: Any = model.maybe_get_ref("tok2vec")
+    if [tok2vec] != model.layers[:1]:
         return read_tokens(model, tokens, is_train)
-    X, backprop_tok2vec = read_tokens(model.layers[0], tokens, is_train)
+    Y, backprop_tok2vec = read_tokens(tok2vec, tokens, is_train)
     callbacks = []
-    Y: Any = X
     for layer in model.layers[1:]:
         Y, backprop_layer = layer(Y, is_train)
         callbacks.append(backprop_layer)

@@ -60,48 +60,37 @@ def build_textcat_rnn_v1(
     check_at_least("max_tokens", max_tokens, 0)
     kinds = [pooling] if isinstance(pooling, str) else list(pooling)
     both_ways = _reads_both_ways(tok2vec if encode is None else encode)
-    encode = read_no_further() if encode is None else encode
+    if encode is None:
+        encode = noop()
+        encode.attrs.update(reads_flat=True, running=run_nothing)
     width = encode.maybe_get_dim("nO") or tok2vec.maybe_get_dim("nO")
     pooled = pool(kinds, width, bidirectional=both_ways)
     output = Linear(nO=nO, init_W=zero_init)
     defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
     labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
+    dims = {"nO": nO}
     parts: List[Model] = [tok2vec, truncate(max_tokens), encode, pooled, Dropout(), labels]
-    net: Model = Model("net", forward_net, init=init_net, dims={"nO": nO}, layers=parts)
+    net: Model = Model("net", forward_net, init=init_net, dims=dims, layers=parts)
     logits = net
     if linear_model is not None:
-        _check_can_grow(linear_model)
-        logits = Model(
-            "logits", forward_sum, init=init_sum, dims={"nO": nO}, layers=[net, linear_model]
-        )
+        if "resize_output" not in linear_model.attrs:
+            raise ValueError(Errors.R202.format(name=linear_model.name))
+        both = [net, linear_model]
+        logits = Model("logits", forward_sum, init=init_sum, dims=dims, layers=both)
     attrs: Dict[str, Any] = {
         "multi_label": not exclusive_classes,
         "reads_flat": True,
         "resize_output": resize_output,
         "running": RunningTextCat,
     }
-    model: Model = Model(
-        "textcat_rnn",
-        forward,
-        init=init,
-        dims={"nO": nO},
-        attrs=attrs,
-        layers=[logits, probabilities(exclusive=exclusive_classes)],
+    exclusive = {"exclusive": exclusive_classes}
+    activate: Model = Model("probabilities", forward_probabilities, attrs=exclusive)
+    layers = [logits, activate]
+    refs: Dict[str, Any] = dict(zip(("tok2vec", "truncate", "encode", "pool"), parts))
+    refs.update(net=net, output_layer=output, labels=labels, linear_model=linear_model)
+    return Model(
+        "textcat_rnn", forward, init=init, dims=dims, layers=layers, refs=refs, attrs=attrs
     )
-    for name, layer in zip(("tok2vec", "truncate", "encode", "pool"), parts):
-        model.set_ref(name, layer)
-    model.set_ref("net", net)
-    model.set_ref("output_layer", output)
-    model.set_ref("labels", labels)
-    model.set_ref("linear_model", linear_model)
-    return model
-
-
-def read_no_further() -> Model[RowsOut, RowsOut]:
-    """In place of a recurrent net, where there is none."""
-    layer: Model = noop()
-    layer.attrs.update(reads_flat=True, running=run_nothing)
-    return layer
 
 
 def run_nothing(name: str, layer: Model) -> Running:
@@ -116,11 +105,6 @@ def _reads_both_ways(layer: Model) -> bool:
     return bool(layer.attrs.get("bidirectional"))
 
 
-def _check_can_grow(linear_model: Model) -> None:
-    if "resize_output" not in linear_model.attrs:
-        raise ValueError(Errors.R202.format(name=linear_model.name))
-
-
 def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
     """Probabilities of texts."""
     logits, activate = model.layers
@@ -129,6 +113,7 @@ def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callab
 
 
 def init(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
+    """Initialize all parts, and note how many labels there are."""
     model.layers[0].initialize(X=X, Y=Y)
     labels = model.get_ref("output_layer").maybe_get_dim("nO")
     if labels is not None:
@@ -137,6 +122,7 @@ def init(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -
 
 
 def init_sum(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
+    """RAISES: ValueError if the linear model begins with anything but zeros."""
     net, linear_model = model.layers
     net.initialize(X=X, Y=Y)
     docs = [doc for doc in X or [] if len(doc)] or None
@@ -206,6 +192,7 @@ def apply_linear(layer: Model, X: Any) -> Any:
 
 
 def init_net(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
+    """Initialize the parts, each with what the ones before it make of a sample."""
     if not X or not any(map(len, X)):
         for layer in model.layers:
             layer.initialize()
@@ -220,7 +207,9 @@ def init_net(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = Non
     labels.initialize(X=pooled.predict(rows), Y=Y)
 
 
-def probabilities(*, exclusive: bool) -> Model[Floats2d, Floats2d]:
+def forward_probabilities(
+    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
+) -> Tuple[Floats2d, Callable]:
     """Turn logits into probabilities: of labels that exclude each other (softmax), or of
     each label on its own (sigmoid).
 
@@ -228,13 +217,6 @@ def probabilities(*, exclusive: bool) -> Model[Floats2d, Floats2d]:
     logits: `probability - truth` is the gradient of cross-entropy. thinc's `Logistic`
     would multiply it by p (1 - p), which makes it that of squared error.
     """
-    return Model("probabilities", forward_probabilities, attrs={"exclusive": exclusive})
-
-
-def forward_probabilities(
-    model: Model[Floats2d, Floats2d], X: Floats2d, is_train: bool
-) -> Tuple[Floats2d, Callable]:
-    """Probabilities of labels, of shape (texts, labels)."""
     if not model.attrs["exclusive"]:
         return model.ops.sigmoid(X), lambda dY: dY
     # As `ops.softmax`, in fewer calls: of one text, these take longer than the numbers.

@@ -16,27 +16,29 @@ HEAD = 0.25
 
 class CutCount:
     """What this process has cut so far: texts and tokens that were seen, and of these
-    the ones that were cut."""
+    the ones that were cut.
 
-    def __init__(self) -> None:
+    limit: Tokens of a text that are kept; 0 for all, and nothing is counted.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
         self.texts = self.texts_cut = self.tokens = self.tokens_cut = 0
 
-    def add(self, lengths: numpy.ndarray, limit: int) -> None:
+    def add(self, lengths: numpy.ndarray) -> None:
         """Count a batch, and say what was cut if it is the first of which any was."""
-        over = numpy.maximum(lengths - limit, 0)
+        if not self.limit:
+            return
+        over = numpy.maximum(lengths - self.limit, 0)
         first = not self.texts_cut
         self.texts += len(lengths)
         self.tokens += int(lengths.sum())
         self.texts_cut += int(numpy.count_nonzero(over))
         self.tokens_cut += int(over.sum())
         if first and self.texts_cut:
-            message = Warnings.W002.format(
-                texts=self.texts_cut,
-                total=self.texts,
-                limit=limit,
-                share=f"{self.tokens_cut / self.tokens:.1%}",
-            )
-            warnings.warn(message, stacklevel=2)
+            share = f"{self.tokens_cut / self.tokens:.1%}"
+            found = {"texts": self.texts_cut, "total": self.texts, "share": share}
+            warnings.warn(Warnings.W002.format(limit=self.limit, **found), stacklevel=2)
 
 
 def truncate(max_tokens: int) -> Model[Rows, Rows]:
@@ -48,29 +50,13 @@ def truncate(max_tokens: int) -> Model[Rows, Rows]:
     # it belongs to this process.
     attrs: Dict[str, Any] = {
         "max_tokens": max_tokens,
-        "cut": CutCount(),
-        "count_cuts": count_cuts,
+        "cut": CutCount(max_tokens),
         "differentiate": differentiate,
         "running": run_whole,
     }
-    # Models saved by version 0.3 have these widths.
+    # Models saved by version 0.3 have these widths; nobody asks for them.
     dims: Dict[str, Optional[int]] = {"nO": None, "nI": None}
-    return Model("truncate", forward, init=init, dims=dims, attrs=attrs)
-
-
-def init(model: Model, X: Optional[Rows] = None, Y: Any = None) -> None:
-    if X is not None and X.data.size:
-        model.set_dim("nI", X.data.shape[1])
-        model.set_dim("nO", X.data.shape[1])
-
-
-def count_cuts(model: Model, lengths: numpy.ndarray) -> None:
-    """Count, and say once, what the layer would cut.
-
-    lengths: Tokens of each text, of shape (texts,).
-    """
-    if model.attrs["max_tokens"]:
-        model.attrs["cut"].add(lengths, model.attrs["max_tokens"])
+    return Model("truncate", forward, dims=dims, attrs=attrs)
 
 
 def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
@@ -78,7 +64,7 @@ def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     limit = model.attrs["max_tokens"]
     if not limit:
         return X, lambda dY: dY
-    count_cuts(model, X.lengths)
+    model.attrs["cut"].add(X.lengths)
     if X.lengths.max(initial=0) <= limit:
         return X, lambda dY: dY
     rows: Any = _kept_rows(X.lengths, limit)

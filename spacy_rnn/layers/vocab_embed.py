@@ -1,6 +1,5 @@
 """`spacy-rnn.VocabEmbed.v1`: a vector for each word that a corpus uses most."""
 
-import math
 from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy
@@ -20,16 +19,13 @@ from ..engine.dropout import locked_dropout, word_dropout
 from ..engine.transfer import to_device
 from ..errors import Errors
 from ..types import RowsOut, TokensIn
-from ..vocabulary.cooccurrence import WINDOW, cooccurrence_vectors
+from ..vocabulary.cooccurrence import WINDOW, cooccurrence_vectors, scaled
 from ..vocabulary.learning import CorpusKeys
 from ..vocabulary.word_table import WordTable
 from .checks import check_at_least, check_attr, check_choice, check_rate
-from .running import run_tokens_alone
+from .running import TokensAlone
 
 STARTS = ("random", "cooccurrence", "vectors")
-# Mean length of a row that starts from given vectors, as a share of that of a standard
-# normal one: as that of rows that start from co-occurrence.
-SCALE = 0.3
 
 
 @registry.architectures("spacy-rnn.VocabEmbed.v1")
@@ -83,7 +79,7 @@ def build_vocab_embed_v1(
         "learn_vocab": learn_words,
         "set_vocab": set_words,
         "reads_flat": True,
-        "running": run_tokens_alone,
+        "running": TokensAlone,
         "check": check_size,
     }
     if dropout is None:
@@ -123,11 +119,6 @@ class WordEmbedding(nn.Module):
         ids = word_dropout(ids, self.word_dropout, 0, self.training)
         return locked_dropout(self.table(ids), lengths, self.dropout, self.training)
 
-    def start_from(self, vectors: Tensor) -> None:
-        """Start from given vectors, of shape (num_embeddings, embedding_dim)."""
-        with torch.no_grad():
-            self.table.weight.copy_(vectors)
-
 
 @takes_lists
 def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:
@@ -144,6 +135,7 @@ def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callabl
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
+    """Make the table. RAISES: ValueError if no vocabulary was learned."""
     table: WordTable = model.attrs["words"]
     if not table.words:
         raise ValueError(Errors.R103.format(name="VocabEmbed"))
@@ -154,7 +146,7 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
     shim = shim_of(model)
     shim.build(num_embeddings=len(table), embedding_dim=width, **model.attrs["settings"])
     if vectors is not None:
-        shim.module.start_from(vectors)
+        shim.module.table.weight.data.copy_(vectors)
 
 
 def learn_words(model: Model, corpus: CorpusKeys) -> None:
@@ -206,8 +198,7 @@ def pretrained(table: WordTable, vocab: Vocab, width: int) -> Tensor:
     start = torch.randn(len(table), width) * 1e-2
     known = torch.from_numpy(rows >= 0)
     found = torch.from_numpy(get_array_ops(vectors.data).to_numpy(vectors.data)[rows[rows >= 0]])
-    length = found.norm(dim=1).mean().clamp(min=1e-8)
-    start[1:][known] = found.float() * (SCALE * math.sqrt(width) / length)
+    start[1:][known] = scaled(found.float())
     return start
 
 

@@ -11,7 +11,7 @@ from thinc.layers.concatenate import init
 from ..bridge.ragged import Rows, read_tokens, takes_lists
 from ..bridge.tokens import Tokens
 from ..types import RowsOut, TokensIn
-from .running import run_tokens_alone
+from .running import TokensAlone
 
 
 @registry.architectures("spacy-rnn.WordCharEmbed.v1")
@@ -35,11 +35,11 @@ def build_word_char_embed_v1(
         width = words.get_dim("nO")
         vectors: Model = chain(StaticVectors(nO=width), ragged2list())
         vectors.set_dim("nO", width)
-        vectors.attrs["running"] = run_tokens_alone
+        vectors.attrs["running"] = TokensAlone
         parts.append(vectors)
     attrs: Dict[str, Any] = {"reads_flat": True}
     if all("running" in part.attrs for part in parts):
-        attrs["running"] = run_tokens_alone
+        attrs["running"] = TokensAlone
     width = sum(part.get_dim("nO") for part in parts)
     return Model(
         "word_char_embed", forward, init=init, dims={"nO": width}, attrs=attrs, layers=parts

@@ -205,8 +205,8 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         self._warn_of_unseen(counts, names)
         self._set_balanced_weights(counts, names)
         for node in self.model.walk():
-            if "count_cuts" in node.attrs:
-                node.attrs["count_cuts"](node, numpy.asarray(counts.lengths))
+            if "cut" in node.attrs:
+                node.attrs["cut"].add(numpy.asarray(counts.lengths))
         return names
 
     def _counted(self, examples: Iterable[Example], counts: "CorpusCounts") -> Iterator[Example]:

@@ -2,14 +2,11 @@
 
 import unicodedata
 from collections import Counter
-from typing import Any, Iterable, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 import numpy
 import srsly
-from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
-
-from .key_index import KeyIndex
 
 # Unicode's general categories. Each has a row for the characters that have none of their
 # own, so that an unseen emoji is a symbol and an unseen Cyrillic capital a capital.
@@ -28,7 +25,7 @@ class CharTable:
 
     def __init__(self, chars: Sequence[str] = ()):
         self.chars = list(chars)
-        self._index = KeyIndex([ord(char) for char in self.chars])
+        self._rows = _Rows({c: row for row, c in enumerate(self.chars, len(CATEGORIES))})
 
     def __reduce__(self) -> Any:
         return CharTable, (self.chars,)
@@ -46,17 +43,16 @@ class CharTable:
         """
         cut = [word if len(word) <= max_chars else _ends(word, max_chars) for word in words]
         lengths = numpy.fromiter(map(len, cut), dtype="int64", count=len(cut))
-        codes = numpy.frombuffer("".join(cut).encode("utf-32-le"), dtype="uint32")
-        return self._find(codes), lengths
+        rows = map(self._rows.__getitem__, "".join(cut))
+        return numpy.fromiter(rows, "int64", lengths.sum()), lengths
 
-    def _find(self, codes: numpy.ndarray) -> numpy.ndarray:
-        places = self._index.find(codes)
-        known = places >= 0
-        rows = places + len(CATEGORIES)
-        unknown, index = numpy.unique(codes[~known], return_inverse=True)
-        categories = [CATEGORIES.index(unicodedata.category(chr(code))) for code in unknown]
-        rows[~known] = numpy.asarray(categories, dtype="int64")[index]
-        return rows
+
+class _Rows(Dict[str, int]):
+    """The row of each character, of one not in the table that of its category."""
+
+    def __missing__(self, char: str) -> int:
+        self[char] = CATEGORIES.index(unicodedata.category(char))
+        return self[char]
 
 
 def _ends(word: str, size: int) -> str:
@@ -78,11 +74,5 @@ def most_frequent_chars(words: Iterable[Tuple[str, int]], min_count: int) -> Lis
     return [char for _, char in pairs]
 
 
-@serialize_attr.register(CharTable)
-def _serialize_chars(_: CharTable, value: CharTable, name: str, model: Model) -> bytes:
-    return srsly.msgpack_dumps(value.chars)
-
-
-@deserialize_attr.register(CharTable)
-def _deserialize_chars(_: CharTable, value: bytes, name: str, model: Model) -> CharTable:
-    return CharTable(srsly.msgpack_loads(value))
+serialize_attr.register(CharTable, lambda _, table, *where: srsly.msgpack_dumps(table.chars))
+deserialize_attr.register(CharTable, lambda _, data, *where: CharTable(srsly.msgpack_loads(data)))

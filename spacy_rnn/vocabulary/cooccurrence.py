@@ -35,8 +35,14 @@ def cooccurrence_vectors(ids: Tensor, rows: int, width: int) -> Tensor:
         left, strength, _ = torch.svd_lowrank(pmi, q=min(rank + 10, rows), niter=4)
         vectors[:, :rank] = (left * strength.sqrt())[:, :rank]
     vectors[0] = 0.0
-    length = vectors[1:].norm(dim=1).mean().clamp(min=1e-8)
-    return vectors * (SCALE * math.sqrt(width) / length)
+    vectors[1:] = scaled(vectors[1:])
+    return vectors
+
+
+def scaled(vectors: Tensor) -> Tensor:
+    """Vectors of the mean length that training starts from, of shape (n, width)."""
+    length = vectors.norm(dim=1).mean().clamp(min=1e-8)
+    return vectors * (SCALE * math.sqrt(vectors.shape[1]) / length)
 
 
 def _count_pairs(ids: Tensor, rows: int) -> Tensor:

@@ -1,29 +1,27 @@
 """Vectors of word forms, remembered from one batch to the next."""
 
 from itertools import repeat
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, NamedTuple
 
 import numpy
 import torch
-from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
 
 from ..engine.threads import ForkSafeLock
 
 
-class Table:
+class Table(NamedTuple):
     """What is remembered. Threads read it without waiting for each other, while one adds to it:
     a vector is written before its form is known.
 
     version: Of the weights that made the vectors.
-    vectors: A tensor with room for forms, or None.
     rows: Where the vector of each form is.
+    vectors: A tensor with room for forms, or None.
     """
 
-    def __init__(self, version: Any, vectors: Any = None, rows: Optional[Dict[int, int]] = None):
-        self.version = version
-        self.vectors = vectors
-        self.rows: Dict[int, int] = rows or {}
+    version: Any
+    rows: Dict[int, int]
+    vectors: Any = None
 
     def find(self, keys: numpy.ndarray) -> numpy.ndarray:
         """The row of each form, -1 where there is none."""
@@ -37,7 +35,7 @@ class Table:
             store = vectors.new_empty(max(last, first + first // 2), vectors.shape[1])
             if first:
                 store[:first] = self.vectors[:first]
-            return Table(self.version, store, dict(self.rows)).add(keys, vectors)
+            return Table(self.version, dict(self.rows), store).add(keys, vectors)
         self.vectors[first:last] = vectors
         self.rows.update(zip(keys.tolist(), range(first, last)))
         return self
@@ -55,7 +53,7 @@ class FormCache:
     def __init__(self, max_forms: int):
         self.max_forms = max_forms
         self._lock = ForkSafeLock()
-        self._table = Table(None)
+        self._table = Table(None, {})
 
     def __reduce__(self) -> Any:
         return FormCache, (self.max_forms,)
@@ -73,47 +71,40 @@ class FormCache:
         compute: Makes a tensor of shape (n, width) for n keys. Called once at most.
         RETURNS: A tensor of shape (forms, width).
         """
-        table = self._table if self._table.version == version else Table(version)
+        table = self._table if self._table.version == version else Table(version, {})
         rows = table.find(keys)
         new = (rows < 0).nonzero()[0]
-        if not len(new) and table.vectors is not None:
-            return table.vectors.index_select(0, torch.from_numpy(rows).to(table.vectors.device))
-        vectors = compute(keys[new])
         if len(new) == len(keys):
-            found = vectors
+            found = compute(keys)
         else:
-            known = torch.from_numpy(numpy.maximum(rows, 0)).to(vectors.device)
+            device = table.vectors.device
+            known = torch.from_numpy(numpy.maximum(rows, 0)).to(device)
             found = table.vectors.index_select(0, known)
-            found[torch.from_numpy(new).to(vectors.device)] = vectors
-        self._remember(table, keys, new, found)
+            if len(new):
+                found[torch.from_numpy(new).to(device)] = compute(keys[new])
+        # A thread that finds another one writing leaves it at that.
+        if len(new) and self._lock.acquire(blocking=False):
+            try:
+                self._remember(table, keys, found)
+            finally:
+                self._lock.release()
         return found
 
-    def _remember(self, table: Table, keys: numpy.ndarray, new: numpy.ndarray, found: Any) -> None:
-        # A thread that finds another one writing leaves it at that.
-        if not self._lock.acquire(blocking=False):
+    def _remember(self, table: Table, keys: numpy.ndarray, found: Any) -> None:
+        if self._table.version == table.version and self._table is not table:
+            # Another thread has begun anew meanwhile.
             return
-        try:
-            if self._table.version == table.version and self._table is not table:
-                # Another thread has begun anew meanwhile.
-                return
-            if len(table.rows) + len(new) > self.max_forms:
-                table = Table(table.version)
-                new = numpy.arange(len(keys) if len(keys) <= self.max_forms else 0)
-            # Another thread may have added some meanwhile.
-            new = new[table.find(keys[new]) < 0]
-            index = torch.from_numpy(new).to(found.device)
-            # Also where the caller is in inference mode: others, who are not, go on writing.
-            with torch.inference_mode(False), torch.no_grad():
-                self._table = table.add(keys[new], found.index_select(0, index).clone())
-        finally:
-            self._lock.release()
+        # Another thread may have added some meanwhile.
+        new = (table.find(keys) < 0).nonzero()[0]
+        if len(table.rows) + len(new) > self.max_forms:
+            table = Table(table.version, {})
+            new = numpy.arange(len(keys) if len(keys) <= self.max_forms else 0)
+        index = torch.from_numpy(new).to(found.device)
+        # Also where the caller is in inference mode: others, who are not, go on writing.
+        with torch.inference_mode(False), torch.no_grad():
+            self._table = table.add(keys[new], found.index_select(0, index).clone())
 
 
-@serialize_attr.register(FormCache)
-def _serialize_cache(_: FormCache, value: FormCache, name: str, model: Model) -> bytes:
-    return b""
-
-
-@deserialize_attr.register(FormCache)
-def _deserialize_cache(value: FormCache, _: bytes, name: str, model: Model) -> FormCache:
-    return FormCache(value.max_forms)
+# Saved empty.
+serialize_attr.register(FormCache, lambda *what: b"")
+deserialize_attr.register(FormCache, lambda cache, *what: FormCache(cache.max_forms))

@@ -14,7 +14,6 @@ from typing import Any, Dict, Iterable, List, Sequence, Tuple
 import numpy
 from spacy.attrs import intify_attr
 from spacy.tokens import Doc
-from spacy.vocab import Vocab
 from thinc.api import Model
 from tqdm.auto import tqdm
 
@@ -35,40 +34,36 @@ class CorpusKeys:
 
     def __init__(self, attrs: Iterable[int]):
         self.texts: Dict[int, List[numpy.ndarray]] = {attr: [] for attr in attrs}
-        self.vocabs: Dict[int, Vocab] = {}
+        # One text of each vocabulary.
+        self.docs: Dict[int, Doc] = {}
         self.tokens = 0
 
     def add(self, doc: Doc) -> None:
         """Add a text."""
-        self.vocabs[id(doc.vocab)] = doc.vocab
+        self.docs[id(doc.vocab)] = doc
         self.tokens += len(doc)
         tokens = Tokens([doc])
         for attr, texts in self.texts.items():
             texts.append(tokens.words(attr))
 
-    def counts(self, attr: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    def counts(self, attr: int) -> List[Tuple[str, int]]:
         """All words, each once, and how often each occurs."""
-        return numpy.unique(numpy.concatenate(self.texts[attr]), return_counts=True)
+        keys, counts = numpy.unique(numpy.concatenate(self.texts[attr]), return_counts=True)
+        words = Tokens(list(self.docs.values())).strings(keys)
+        return list(zip(words, counts.tolist()))
 
     def min_count(self, wanted: int) -> int:
         """How often a word must occur in this corpus, where a large one demands `wanted`."""
         return wanted if self.tokens >= SMALL_CORPUS else 1
-
-    def word_of(self, key: int) -> str:
-        """The word of a hash."""
-        stores: List[Any] = [vocab.strings for vocab in self.vocabs.values()]
-        return next(strings[key] for strings in stores if key in strings)
 
     def most_frequent(self, attr: int, min_count: int, max_size: int) -> List[str]:
         """Words by falling frequency, and by spelling where that is equal.
 
         min_count: Leave out words that occur less often. max_size: Keep so many, 0 for all.
         """
-        found, counts = self.counts(attr)
-        frequent = counts >= self.min_count(min_count)
-        pairs = zip(counts[frequent].tolist(), found[frequent].tolist())
-        words = sorted((-count, self.word_of(key)) for count, key in pairs)
-        return [word for _, word in words if word][: max_size or None]
+        least = self.min_count(min_count)
+        pairs = sorted((-count, word) for word, count in self.counts(attr) if count >= least)
+        return [word for _, word in pairs if word][: max_size or None]
 
 
 def learners_in(model: Model) -> List[Model]:
@@ -98,7 +93,7 @@ def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> None:
         corpus.add(doc)
     if time.perf_counter() - started < DELAY:
         shown["disable"] = True
-    for layer in layers if corpus.vocabs else ():
+    for layer in layers if corpus.docs else ():
         # Words are counted in a moment; vectors from where they stand take longer.
         vectors = layer.attrs.get("start") == "cooccurrence"
         what = "co-occurrence vectors" if vectors else "the vocabulary"

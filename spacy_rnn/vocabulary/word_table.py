@@ -1,14 +1,59 @@
 """The words of a vocabulary, and which row of a table each one has."""
 
-from typing import Any, Optional, Sequence
+from itertools import repeat
+from typing import Any, Dict, Optional, Sequence
 
 import numpy
 import srsly
 from spacy.strings import get_string_id
-from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
 
-from .key_index import KeyIndex
+from ..engine.plan import FEW_KEYS
+
+# Buckets for each key: with so many, most keys have a bucket of their own.
+BUCKETS = 4
+
+
+class KeyIndex:
+    """Finds keys without a search: most are found where they are looked for first.
+
+    keys: Whole numbers without sign, each once, of shape (n,). Hashes, or numbers close to
+        each other: their lower bits must differ.
+    """
+
+    def __init__(self, keys: Any):
+        keys = numpy.asarray(keys, dtype="uint64")
+        self._mask = numpy.uint64(2 ** (BUCKETS * len(keys)).bit_length() - 1)
+        buckets = self._buckets(keys)
+        counts = numpy.bincount(buckets, minlength=int(self._mask) + 1)
+        self._starts = counts.cumsum() - counts
+        self._longest = int(counts.max())
+        order = numpy.argsort(buckets, kind="stable")
+        # A search reads on for the size of the longest bucket, also behind the last one.
+        self._order = numpy.append(order, numpy.full(self._longest + 1, -1))
+        self._keys = numpy.append(keys[order], numpy.zeros(self._longest + 1, dtype="uint64"))
+        self._places: Dict[int, int] = dict(zip(keys.tolist(), range(len(keys))))
+
+    def _buckets(self, keys: numpy.ndarray) -> numpy.ndarray:
+        return (keys & self._mask).astype("int64")
+
+    def find(self, keys: numpy.ndarray) -> numpy.ndarray:
+        """RETURNS: The place in the list of each of some keys, -1 for those that it does not
+        have, of shape (keys,)."""
+        if len(keys) <= FEW_KEYS:
+            places = map(self._places.get, keys.tolist(), repeat(-1))
+            return numpy.fromiter(places, "int64", len(keys))
+        keys = keys.astype("uint64", copy=False)
+        places = self._starts[self._buckets(keys)]
+        found = numpy.where(self._keys[places] == keys, self._order[places], -1)
+        left = numpy.flatnonzero(found < 0)
+        for step in range(1, self._longest):
+            if not len(left):
+                break
+            at = places[left] + step
+            found[left] = numpy.where(self._keys[at] == keys[left], self._order[at], -1)
+            left = left[found[left] < 0]
+        return found
 
 
 class WordTable:
@@ -40,11 +85,5 @@ class WordTable:
         return self._index.find(keys) + 1
 
 
-@serialize_attr.register(WordTable)
-def _serialize_words(_: WordTable, value: WordTable, name: str, model: Model) -> bytes:
-    return srsly.msgpack_dumps(value.words)
-
-
-@deserialize_attr.register(WordTable)
-def _deserialize_words(_: WordTable, value: bytes, name: str, model: Model) -> WordTable:
-    return WordTable(srsly.msgpack_loads(value))
+serialize_attr.register(WordTable, lambda _, table, *where: srsly.msgpack_dumps(table.words))
+deserialize_attr.register(WordTable, lambda _, data, *where: WordTable(srsly.msgpack_loads(data)))

@@ -1,12 +1,9 @@
 import numpy
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from thinc.api import fix_random_seed, reduce_max
-from thinc.types import Ragged
+from thinc.api import fix_random_seed
 
 from spacy_rnn.bridge.ragged import Rows
-from spacy_rnn.layers.pool import POOLINGS, highest, pool
+from spacy_rnn.layers.pool import POOLINGS, pool
 
 
 def rows_of(*parts):
@@ -49,13 +46,6 @@ def test_attention_is_a_weighted_mean():
     weight = (found[0] - TEXTS[0][1]) / (TEXTS[0][0] - TEXTS[0][1])
     assert numpy.allclose(weight, weight[0], atol=1e-5) and 0 < weight[0] < 1
     assert numpy.allclose(found[1:], [[0, 0, 0, 0], [-1, -2, -3, -4]], atol=1e-6)
-
-
-@given(st.lists(st.integers(1, 40), min_size=1), st.integers(0, 2**32 - 1))
-def test_highest_is_that_of_thinc(lengths, seed):
-    rng = numpy.random.default_rng(seed)
-    X = Ragged(rng.standard_normal((sum(lengths), 3)).astype("f"), numpy.asarray(lengths, "i"))
-    assert (highest().predict(X) == reduce_max().predict(X)).all()
 
 
 def test_side_by_side():

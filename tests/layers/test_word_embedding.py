@@ -10,13 +10,6 @@ def test_looks_rows_up():
     assert torch.equal(table(IDS, LENGTHS), table.table.weight[IDS])
 
 
-def test_starts_from_vectors():
-    table = WordEmbedding(3, 4)
-    table.start_from(torch.arange(12.0).view(3, 4))
-    assert table.table.weight.flatten().tolist() == list(range(12))
-    assert table.table.weight.requires_grad
-
-
 def test_dropout_in_training_only():
     table = WordEmbedding(3, 50, dropout=0.5)
     assert (table.train()(IDS, LENGTHS) == 0).any()

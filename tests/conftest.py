@@ -1,11 +1,12 @@
-"""What tests share: small real texts, pipelines trained on them, and the GPU marker."""
+"""What tests share: small real texts, pipelines trained on them, and what is skipped where."""
 
+import numpy
 import pytest
 import spacy
 import torch
 from spacy.tokens import Doc
 from spacy.training import Example
-from thinc.api import fix_random_seed
+from thinc.api import Model, fix_random_seed
 
 from spacy_rnn.engine.ragged_rnn import RaggedRNN
 
@@ -26,18 +27,25 @@ def pytest_addoption(parser):
     parser.addoption(
         "--packed", action="store_true", help="pack sequences, as on a device other than the CPU"
     )
+    parser.addoption("--slow", action="store_true", help="also run tests marked slow")
 
 
 def pytest_configure(config):
     RaggedRNN.packed = config.getoption("--packed")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     if not torch.cuda.is_available():
-        skip = pytest.mark.skip(reason="needs a CUDA GPU")
-        for item in items:
-            if "gpu" in item.keywords:
-                item.add_marker(skip)
+        skip(items, "gpu", reason="needs a CUDA GPU")
+    if not config.getoption("--slow"):
+        skip(items, "slow", reason="takes long: run with --slow")
+
+
+def skip(items, marker, *, reason):
+    """Skip tests that have a marker."""
+    for item in items:
+        if item.get_closest_marker(marker):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +105,19 @@ def make_tagged_examples(nlp, sentences=SENTENCES):
         gold = Doc(nlp.vocab, words=words.split(), pos=pos.split(), tags=tags.split())
         examples.append(Example(Doc(nlp.vocab, words=words.split()), gold))
     return examples
+
+
+def without_width(width=3):
+    """A layer that, as a listener to a transformer, gives arrays without width for documents
+    without tokens."""
+
+    def forward(model, docs, is_train):
+        Ys = [numpy.full((len(doc), width if len(doc) else 0), 2.0, dtype="f") for doc in docs]
+        if not any(map(len, docs)):
+            raise ValueError("no tokens")
+        return Ys, lambda dYs: [dY.shape for dY in dYs]
+
+    return Model("without_width", forward)
 
 
 def train(nlp, examples, *, steps=80, **update):

@@ -12,11 +12,14 @@ from thinc.api import Config
 REPOSITORY = Path(__file__).parents[1]
 CONFIGS = sorted((REPOSITORY / "spacy_rnn" / "configs").rglob("*.cfg"))
 GPU = [path for path in CONFIGS if path.stem.endswith("_gpu")]
+TRANSFORMERS = [path for path in CONFIGS if path.stem.endswith("_trf")]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_config_is_complete_and_valid(path):
     """Filling adds nothing: every setting there is can be read in the file."""
+    if path in TRANSFORMERS:
+        pytest.importorskip("spacy_transformers", reason="needs spacy-rnn[transformers]")
     config = load_config(path)
     nlp = load_model_from_config(config, auto_fill=False, validate=True)
     filled = load_model_from_config(config, auto_fill=True)
@@ -33,7 +36,7 @@ def test_what_add_pipe_gives_is_what_the_config_measures(component):
     assert added == {**config, "factory": component}
 
 
-@pytest.mark.parametrize("path", GPU, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*GPU, *TRANSFORMERS], ids=lambda path: path.stem)
 def test_gpu_configs_use_pytorchs_memory(path):
     assert Config().from_disk(path)["system"]["gpu_allocator"] == "pytorch"
 

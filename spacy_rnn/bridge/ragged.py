@@ -117,9 +117,14 @@ def read_rows(layer: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
 
 
 def _read_documents(layer: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:
+    if not any(map(len, tokens.docs)):
+        width = layer.maybe_get_dim("nO") or 0
+        return ragged(layer.ops.alloc2f(0, width), tokens.lengths), lambda dY: []
     Ys, backprop = layer(tokens.docs, is_train)
     xp: Any = layer.ops.xp
-    whole, rows, sizes = xp.concatenate(Ys), tokens.rows, lengths_of(Ys)
+    # Of a document without tokens, a transformer gives an array that has no width.
+    whole = xp.concatenate([rows for rows in Ys if len(rows)])
+    rows, sizes = tokens.rows, lengths_of(Ys)
     if rows is None:
         return Rows(whole, tokens.lengths), lambda dY: backprop(split_rows(dY.data, sizes))
     kept = layer.ops.asarray1i(rows)  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
 
-from itertools import islice
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy
@@ -29,7 +28,7 @@ from .parts_by_tokens import parts_by_tokens
 from .representation import Represented
 from .safe_loading import SafeLoading
 from .tagger_scorer import score_tags
-from .textcat_lstm import check_smoothing, not_a_number
+from .textcat_lstm import check_smoothing, not_a_number, sample_of
 
 # https://universaldependencies.org/u/pos
 UPOS = (
@@ -230,7 +229,7 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         for label in self._learn(get_examples, labels, vocab):
             self.add_label(label)
-        sample = [eg.predicted for eg in islice(get_examples(), 10)]
+        sample = [eg.predicted for eg in sample_of(get_examples())]
         truths = [self.model.ops.alloc2f(len(doc), len(self.labels)) for doc in sample]
         self.model.initialize(X=sample, Y=truths)
 

@@ -24,6 +24,7 @@ from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
 from spacy_rnn.vocabulary.learning import learn_vocab, learners_in
+from tests.conftest import without_width
 
 NLP = spacy.blank("en")
 MODEL = Model("test", None)
@@ -235,3 +236,13 @@ def test_no_rows_are_read(encoder, is_train):
     Y, backprop = read_rows(encoder, X, is_train)
     assert Y.data.shape == (0, encoder.maybe_get_dim("nO") or 3) and Y.lengths.tolist() == [0, 0]
     assert backprop(Y).data.shape == (0, 3)
+
+
+def test_layers_that_give_no_width_where_there_are_no_tokens():
+    docs = [NLP(""), NLP("a bc"), NLP(""), NLP("d")]
+    tokens = Tokens.of(docs)
+    Y, backprop = read_tokens(without_width(), tokens, True)
+    assert Y.data.tolist() == [[2.0] * 3] * 3 and Y.lengths.tolist() == [0, 2, 0, 1]
+    assert backprop(Y) == [(0, 3), (2, 3), (0, 3), (1, 3)]
+    Y, backprop = read_tokens(without_width(), Tokens.of(docs[:1]), True)
+    assert Y.data.shape[0] == 0 and Y.lengths.tolist() == [0] and backprop(Y) == []

@@ -8,14 +8,17 @@ import pytest
 import spacy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from spacy.ml.models.tagger import build_tagger_model
+from spacy.ml.models.tok2vec import build_Tok2Vec_model
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 from thinc.api import Adam
 
+from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
 from spacy_rnn.pipeline import tagger_bilstm
 from spacy_rnn.pipeline.tagger_bilstm import TaggerBiLSTM
 from spacy_rnn.vocabulary.learning import learners_in
-from tests.conftest import SENTENCES, small_tagger
+from tests.conftest import SENTENCES, small_tagger, without_width
 from tests.conftest import make_tagged_examples as make_examples
 
 WORDS = [sentence[0].split() for sentence in SENTENCES]
@@ -484,6 +487,17 @@ def test_tags_that_are_no_labels():
         nlp.update([with_tag(nlp, tags=["NEW"])])
     with pytest.raises(ValueError, match="E922"):
         nlp.get_pipe("tagger_bilstm").add_label("NEW")
+
+
+def test_empty_documents_before_all_others(nlp):
+    """Widths of layers are those that documents with tokens have."""
+    tok2vec = build_Tok2Vec_model(without_width(), build_rnn_encoder_v1(12))
+    tagger = TaggerBiLSTM(nlp.vocab, build_tagger_model(tok2vec))
+    gold = [Example(Doc(nlp.vocab), Doc(nlp.vocab)), *make_examples(nlp)]
+    tagger.initialize(lambda: gold)
+    assert tok2vec.get_ref("encode").get_dim("nI") == 3
+    first, second = tagger.predict([gold[0].predicted, gold[1].predicted])
+    assert first.shape == (0, len(tagger.labels)) and len(second) == len(gold[1].predicted)
 
 
 def test_empty_corpus_and_corpus_without_tags(nlp):

@@ -119,7 +119,7 @@ def read_rows(layer: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
 def _read_documents(layer: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:
     if not any(map(len, tokens.docs)):
         width = layer.maybe_get_dim("nO") or 0
-        return ragged(layer.ops.alloc2f(0, width), tokens.lengths), lambda dY: []
+        return Rows(layer.ops.alloc2f(0, width), tokens.lengths), lambda dY: []
     Ys, backprop = layer(tokens.docs, is_train)
     xp: Any = layer.ops.xp
     # Of a document without tokens, a transformer gives an array that has no width.

@@ -119,27 +119,42 @@ def make_config(
     RAISES: ValueError for options that exclude each other, an unknown language, and a pipeline
         without vectors.
     """
-    component = COMPONENTS[kind]
-    if transformer is not None and (vectors is not None or optimize == Goal.streaming):
-        other = "--vectors" if vectors is not None else "--optimize streaming"
-        raise ValueError(Errors.R603.format(other=other))
     check_lang(lang)
+    if transformer is not None:
+        return _over_transformer(kind, optimize, lang=lang, vectors=vectors, name=transformer)
+    component = COMPONENTS[kind]
+    text = config_path(component).read_text("utf8")
     goals = TAGGER_GOALS if kind == Kind.tagger else CLASSIFIER_GOALS
-    model: Dict[str, Any] = dict(goals[optimize]) if optimize is not None else {}
+    model = dict(goals[optimize]) if optimize is not None else {}
     settings: Dict[str, Any] = {"nlp.lang": lang}
     if vectors is not None:
         settings["paths.vectors"] = vectors
         model.update(_vector_settings(kind, vectors))
-    if transformer is not None:
-        settings["components.transformer.model.name"] = transformer
-        model.clear()
     settings.update({f"components.{component}.{name}": value for name, value in model.items()})
-    text = config_path(component if transformer is None else f"{component}_trf").read_text("utf8")
-    if gpu and transformer is None:
-        settings.update(gpu_settings(text))
-    for name, value in settings.items():
-        text = set_value(text, name, value)
-    return text
+    if gpu:
+        settings.update(_gpu_settings(text))
+    return set_values(text, settings)
+
+
+def _over_transformer(
+    kind: Kind, optimize: Optional[Goal], *, lang: str, vectors: Optional[str], name: str
+) -> str:
+    """A config over a transformer, which is for a GPU as it is."""
+    if vectors is not None or optimize is not None:
+        other = "--optimize" if vectors is None else "--vectors"
+        raise ValueError(Errors.R603.format(other=other))
+    settings: Dict[str, Any] = {"nlp.lang": lang, "components.transformer.model.name": name}
+    if kind != Kind.textcat_multilabel:
+        return set_values(config_path(f"{COMPONENTS[kind]}_trf").read_text("utf8"), settings)
+    one, several = COMPONENTS[Kind.textcat], COMPONENTS[Kind.textcat_multilabel]
+    text = config_path(f"{one}_trf").read_text("utf8").replace(one, several)
+    config = Config().from_disk(config_path(several), interpolate=False)
+    scores = config["training"]["score_weights"]
+    settings.update({f"training.score_weights.{score}": scores[score] for score in scores})
+    settings[f"components.{several}.threshold"] = config["components"][several]["threshold"]
+    settings[f"components.{several}.scorer.@scorers"] = "spacy.textcat_multilabel_scorer.v2"
+    settings[f"components.{several}.model.exclusive_classes"] = False
+    return set_values(text, settings)
 
 
 def check_lang(lang: str) -> None:
@@ -161,7 +176,7 @@ def _vector_settings(kind: Kind, vectors: str) -> Dict[str, Any]:
     return {**CLASSIFIER_VECTORS, "model.tok2vec.width": width}
 
 
-def gpu_settings(text: str) -> Dict[str, Any]:
+def _gpu_settings(text: str) -> Dict[str, Any]:
     """Settings for training on a GPU: batches twice as large, and so half as many of them."""
     config = Config().from_str(text, interpolate=False)
     training = config["training"]
@@ -177,16 +192,19 @@ def gpu_settings(text: str) -> Dict[str, Any]:
     }
 
 
-def set_value(text: str, name: str, value: Any) -> str:
-    """Change one value in the text of a config, whose comments stay.
+def set_values(text: str, settings: Dict[str, Any]) -> str:
+    """Change values in the text of a config, whose comments stay.
 
-    name: Of the setting, with its sections, as `spacy train` takes it to override one.
+    settings: Values by the names of settings, with their sections, as `spacy train` takes them to
+        override some.
     RAISES: KeyError if the text has no such setting.
     """
-    section, _, key = name.rpartition(".")
-    pattern = rf"^(\[{re.escape(section)}\]\n(?:(?!\[).*\n)*?{re.escape(key)} = ).*$"
-    value = srsly.json_dumps(value).replace("\\", r"\\")
-    text, found = re.subn(pattern, rf"\g<1>{value}", text, flags=re.MULTILINE)
-    if not found:
-        raise KeyError(name)
+    for name, value in settings.items():
+        section, _, key = name.rpartition(".")
+        # The key's line, in its section: no line between the two begins another one.
+        pattern = rf"^(\[{re.escape(section)}\]\n(?:(?!\[).*\n)*?{re.escape(key)} = ).*$"
+        line = srsly.json_dumps(value).replace("\\", r"\\")
+        text, found = re.subn(pattern, rf"\g<1>{line}", text, flags=re.MULTILINE)
+        if not found:
+            raise KeyError(name)
     return text

@@ -10,7 +10,7 @@ from thinc.api import Config
 from typer.testing import CliRunner
 
 from spacy_rnn.cli import app
-from spacy_rnn.cli.init_config import Goal, Kind, make_config, set_value
+from spacy_rnn.cli.init_config import Goal, Kind, make_config, set_values
 from spacy_rnn.configs import config_path
 
 COMPONENTS = {"textcat": "textcat_lstm", "tagger": "tagger_bilstm"}
@@ -72,6 +72,23 @@ def test_goals_change_the_width_and_the_direction():
     assert [tok2vec["encode"]["bidirectional"] for tok2vec in tok2vecs] == [True, True, False]
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_over_a_transformer(kind):
+    config = read(make_config(kind, transformer="some/folder", lang="pt", gpu=True))
+    name = config["nlp"]["pipeline"][-1]
+    assert config["nlp"]["lang"] == "pt" and config["components"][name]["factory"] == name
+    assert config["components"]["transformer"]["model"]["name"] == "some/folder"
+    assert config["system"]["gpu_allocator"] == "pytorch"
+    plain = read(make_config(kind))
+    assert name == plain["nlp"]["pipeline"][0]
+    assert config["training"]["score_weights"] == plain["training"]["score_weights"]
+    for setting in ("threshold", "scorer", "attr"):
+        mine, theirs = (part["components"][name].get(setting) for part in (config, plain))
+        assert mine == theirs
+    model, plain_model = (part["components"][name]["model"] for part in (config, plain))
+    assert model.get("exclusive_classes") == plain_model.get("exclusive_classes")
+
+
 def test_language_and_comments():
     text = make_config(Kind.tagger, lang="pt")
     assert read(text)["nlp"]["lang"] == "pt"
@@ -125,16 +142,16 @@ def test_a_pipeline_without_vectors_is_refused(tmp_path):
     assert result.exit_code == 1 and "R605" in result.output
 
 
-def test_set_value_changes_that_section_only():
+def test_set_values_changes_that_section_only():
     text = "[a]\nwidth = 1\n# width = 0\n\n[a.b]\nwidth = 2\nwidths = 3\n"
-    changed = set_value(text, "a.b.width", 5)
+    changed = set_values(text, {"a.b.width": 5})
     assert changed == "[a]\nwidth = 1\n# width = 0\n\n[a.b]\nwidth = 5\nwidths = 3\n"
     for name, value in itertools.product(("a.width", "a.b.widths"), (True, None, 'C:\\new "x"')):
         section, key = name.rsplit(".", 1)
         assert Config().from_str(
-            set_value(text, name, value), interpolate=False
+            set_values(text, {name: value}), interpolate=False
         ) == Config().from_str(text, overrides={name: value}, interpolate=False)
     with pytest.raises(KeyError):
-        set_value(text, "a.height", 1)
+        set_values(text, {"a.height": 1})
     with pytest.raises(KeyError):
-        set_value("[a]\n\n[a.b]\nwidth = 2\n", "a.width", 1)
+        set_values("[a]\n\n[a.b]\nwidth = 2\n", {"a.width": 1})

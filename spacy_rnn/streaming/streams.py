@@ -3,8 +3,7 @@
 import weakref
 import zlib
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
-from typing import Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
 import numpy
 import srsly
@@ -181,42 +180,34 @@ class Streams(ABC):
         if len(pieces) != len(streams):
             raise ValueError(Errors.R706.format(streams=len(streams), pieces=len(pieces)))
         self._check_streams(streams)
-        if any(stream.closed for stream in streams):
+        if any([stream.closed for stream in streams]):
             raise ValueError(Errors.R704.format(name=self.name))
-        with self._unchanged_on_error(streams):
-            texts = self._decode(streams, pieces)
-            complete = [stream.buffer.push(text) for stream, text in zip(streams, texts)]
-            return self._read(streams, complete)
+        texts, pending = self._decode(streams, pieces)
+        complete = [stream.buffer.cut(text) for stream, text in zip(streams, texts)]
+        found = self._read(streams, complete)
+        for stream, text, part, behind in zip(streams, texts, complete, pending):
+            stream.buffer.keep(text, part, behind)
+        return found
 
-    def _decode(self, streams: Sequence[Stream], pieces: Sequence[Piece]) -> List[str]:
+    def _decode(
+        self, streams: Sequence[Stream], pieces: Sequence[Piece]
+    ) -> Tuple[Sequence[str], Sequence[bytes]]:
+        """The text of each piece, and the first bytes of a character behind it."""
         if isinstance(pieces, (str, bytes)):
             raise ValueError(Errors.R708.format(found="one piece in place of a list of them"))
-        if set(map(type, pieces)) == {str} and not any(s.buffer.pending for s in streams):
-            whole: Any = list(pieces)
-            try:
+        try:
+            if set(map(type, pieces)) == {str} and not any([s.buffer.pending for s in streams]):
+                whole: Any = pieces
                 # Half of a surrogate pair is no text.
                 "".join(whole).encode("utf-8")
-            except UnicodeError as error:
-                raise ValueError(Errors.R708.format(found=error)) from error
-            return whole
-        for piece in pieces:
-            if not isinstance(piece, (str, bytes)):
-                raise ValueError(Errors.R708.format(found=type(piece).__name__))
-        try:
-            return [stream.buffer.decode(piece) for stream, piece in zip(streams, pieces)]
+                return whole, [b""] * len(whole)
+            for piece in pieces:
+                if not isinstance(piece, (str, bytes)):
+                    raise ValueError(Errors.R708.format(found=type(piece).__name__))
+            found = [s.buffer.decode(piece) for s, piece in zip(streams, pieces)]
         except UnicodeError as error:
             raise ValueError(Errors.R708.format(found=error)) from error
-
-    @contextmanager
-    def _unchanged_on_error(self, streams: Sequence[Stream]) -> Iterator[None]:
-        """Put buffers back if a step fails. States are written when it has succeeded."""
-        marks = [stream.buffer.mark() for stream in streams]
-        try:
-            yield
-        except BaseException:
-            for stream, mark in zip(streams, marks):
-                stream.buffer.restore(mark)
-            raise
+        return [text for text, _ in found], [behind for _, behind in found]
 
     def close(self, streams: Sequence[Stream]) -> List[Any]:
         """Read what was held back of some streams, which end here. Closing again changes
@@ -226,17 +217,16 @@ class Streams(ABC):
         RAISES: ValueError for a stream that another `streams` has opened, or one given twice.
         """
         self._check_streams(streams)
-        with self._unchanged_on_error(streams):
-            texts = ["" if stream.closed else stream.buffer.close() for stream in streams]
-            found = self._read(streams, texts)
+        found = self._read(streams, [stream.buffer.held() for stream in streams])
         for stream in streams:
+            stream.buffer.clear()
             stream.closed = True
         return found
 
     def _check_streams(self, streams: Sequence[Stream]) -> None:
-        if any(stream.streams is not self for stream in streams):
+        if any([stream.streams is not self for stream in streams]):
             raise ValueError(Errors.R704.format(name=self.name))
-        if len(set(map(id, streams))) != len(streams):
+        if len(set(streams)) != len(streams):
             raise ValueError(Errors.R706.format(streams=len(streams), pieces="the same"))
 
     def _read(self, streams: Sequence[Stream], texts: List[str]) -> List[Any]:

@@ -48,7 +48,7 @@ class TextCatStreams(Streams):
     ) -> Tuple[List[numpy.ndarray], List[Dict[str, float]]]:
         """Read new tokens, and score what has been read."""
         scores = self.running.add(tokens, states[1:])
-        cats = [dict(zip(self.labels, row)) for row in scores.tolist()]
+        cats = [dict(zip(self.labels, row)) for row in zip(*scores.T.tolist())]
         return [scores, *states[1:]], cats
 
     def unchanged(self, stream: TextCatStream) -> Dict[str, float]:

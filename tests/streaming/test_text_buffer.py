@@ -16,12 +16,19 @@ def tokens(nlp, text):
     return [token.text for token in nlp.tokenizer(text)]
 
 
+def push(buffer, piece):
+    text, pending = buffer.decode(piece)
+    complete = buffer.cut(text)
+    buffer.keep(text, complete, pending)
+    return complete
+
+
 def stream(nlp, pieces):
     buffer = TextBuffer(spaced_rules(nlp.tokenizer))
     found = []
     for piece in pieces:
-        found += tokens(nlp, buffer.push(buffer.decode(piece)))
-    return found + tokens(nlp, buffer.close())
+        found += tokens(nlp, push(buffer, piece))
+    return found + tokens(nlp, buffer.held())
 
 
 @pytest.mark.parametrize("lang", NLPS)
@@ -50,59 +57,58 @@ def test_bytes_cut_inside_of_characters(text, size):
 
 def test_holds_back_what_may_change():
     buffer = TextBuffer(RULES)
-    assert [buffer.push(piece) for piece in ("some mo", "re ", " te", "")] == [
-        "some ",
-        "",
-        "more  ",
-        "",
-    ]
-    assert buffer.close() == "te" and buffer.close() == ""
+    found = [push(buffer, piece) for piece in ("some mo", "re ", " te", "")]
+    assert found == ["some ", "", "more  ", ""]
+    assert buffer.held() == "te"
+    buffer.clear()
+    assert buffer.held() == ""
 
 
 def test_a_long_stretch_without_space_costs_no_more_for_each_piece():
     """Half a million pieces would take hours if each looked at all that is held."""
     buffer = TextBuffer(RULES)
     for _ in range(500_000):
-        buffer.push("x")
-    assert len(buffer.push(" y")) == 500_001
+        push(buffer, "x")
+    assert len(push(buffer, " y")) == 500_001
 
 
 def test_a_text_of_marks_is_read_and_takes_no_longer():
     buffer = TextBuffer(RULES)
-    found = sum(len(buffer.push("' ")) for _ in range(20_000))
-    assert found > 30_000 and len(buffer.close()) < 3_000
+    found = sum(len(push(buffer, "' ")) for _ in range(20_000))
+    assert found > 30_000 and len(buffer.held()) < 3_000
 
 
 def test_state():
     buffer, other = TextBuffer(RULES), TextBuffer(RULES)
-    buffer.push(buffer.decode("some mo".encode() + "é".encode()[:1]))
+    push(buffer, "some mo".encode() + "é".encode()[:1])
     other.set_state(buffer.get_state())
-    assert other.push(other.decode("é".encode()[1:] + b" x")) == "moé "
+    assert push(other, "é".encode()[1:] + b" x") == "moé "
 
 
 def test_bytes_that_are_no_text():
     buffer = TextBuffer(RULES)
-    buffer.decode(b"\xc3")
+    push(buffer, b"\xc3")
     with pytest.raises(UnicodeDecodeError):
         buffer.decode(b"\xff")
-    assert buffer.decode(b"\xa9") == "é"
+    assert buffer.decode(b"\xa9") == ("é", b"")
+    with pytest.raises(UnicodeError, match="behind the first bytes"):
+        buffer.decode("x")
+    assert buffer.held() == "\ufffd"
+    buffer.clear()
     with pytest.raises(UnicodeEncodeError):
         buffer.decode("\ud800")
-    buffer.push(buffer.decode(b"a \xc3"))
-    assert buffer.close() == "a \ufffd" and buffer.close() == ""
+    push(buffer, b"a \xc3")
+    assert buffer.held() == "a \ufffd"
 
 
 @given(held=st.text(), piece=st.text(), tail=st.sampled_from([b"", b"\xc3", b"\xf0\x9f"]))
-def test_what_was_done_since_a_mark_is_undone(held, piece, tail):
+def test_nothing_changes_before_it_is_kept(held, piece, tail):
     buffer = TextBuffer(RULES)
-    buffer.push(buffer.decode(held.encode() + b" x" + tail))
-    before, mark = buffer.get_state(), buffer.mark()
-    if not tail:
-        buffer.push(buffer.decode(piece))
-        buffer.restore(mark)
-        assert buffer.get_state() == before
-    buffer.close()
-    buffer.restore(mark)
+    push(buffer, held.encode() + b" x" + tail)
+    before = buffer.get_state()
+    buffer.decode(piece if not tail else b"")
+    buffer.cut(piece)
+    buffer.held()
     assert buffer.get_state() == before
 
 

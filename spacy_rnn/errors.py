@@ -169,10 +169,6 @@ class Errors:
         "[R418] {path} holds {count} different text(s), too few to put some into dev: at least two "
         "texts must share a label."
     )
-    R419 = (
-        "[R419] {path}, {unit} {line}: the text has {length} characters, more than nlp.max_length "
-        "= {limit}. Split it."
-    )
 
     # training
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
@@ -216,3 +212,38 @@ class Errors:
 
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."
+    R602 = (
+        "[R602] --label gives the value '{value}' two names, '{first}' and '{second}'. Give each "
+        "value once."
+    )
+    R603 = (
+        "[R603] --dev needs a folder to write train.spacy and dev.spacy to, but {path} is a "
+        "single file. Leave its ending .spacy out."
+    )
+    R604 = "[R604] {path} is a folder, but must be the name of a file to write. Choose another."
+    R605 = (
+        "[R605] No component of this pipeline writes categories or tags: there is nothing to "
+        "predict. Its components: {found}."
+    )
+    R606 = (
+        "[R606] No component of this pipeline gives probabilities of tags, as tagger_bilstm does: "
+        "leave --probabilities out. Its components: {found}."
+    )
+    R607 = (
+        "[R607] There is no text to predict. Give files, or --text 'A text.', or pipe texts to "
+        "standard input."
+    )
+    R608 = (
+        "[R608] --format is for standard output, but the output is {path}, whose ending says its "
+        "format. Leave one of them out."
+    )
+    R609 = "[R609] {path} is read, so it cannot be written as well. Choose another file."
+    R610 = "[R610] None of {count} row(s) could be used. They are in {path}, each with a reason."
+    R611 = (
+        "[R611] The config has no section [{name}], which `train_corpus` of [training] names. Add "
+        "it, or name another."
+    )
+    R612 = (
+        "[R612] {archive} is not in {folder}: without it there are no official test reviews, and "
+        "train and dev come from a package. Fetch it with `spacy project assets --extra`."
+    )

@@ -8,8 +8,7 @@ from .convert_porttinari import convert_porttinari
 from .convert_table import convert_table
 from .convert_treebank import convert_treebank
 from .init_vocab import init_vocab
-from .score import score
-from .tag import tag
+from .predict import predict
 
 
 def main() -> None:
@@ -27,6 +26,5 @@ __all__ = [
     "convert_treebank",
     "init_vocab",
     "main",
-    "score",
-    "tag",
+    "predict",
 ]

@@ -13,19 +13,15 @@ from ..errors import Errors
 # Bytes that are no text are read as characters that no valid text has: half of a pair each.
 _BYTES_AS_CHARS = "spacy-rnn.bytes_as_chars"
 _FIRST_BYTE = 0xDC00
-_BAD_BYTE = re.compile("[\udc00-\udcff]")
+_BAD_BYTE = re.compile("([\udc00-\udcff])")
 
 
-def _bytes_as_chars(error: UnicodeError) -> Tuple[Union[str, bytes], int]:
+def _bytes_as_chars(error: UnicodeError) -> Tuple[str, int]:
     """Python's `surrogateescape`, for all bytes, and so for any encoding."""
-    if isinstance(error, UnicodeDecodeError):
-        found = error.object[error.start : error.end]
-        return "".join(chr(_FIRST_BYTE + byte) for byte in found), error.end
-    if isinstance(error, UnicodeEncodeError):
-        chars = error.object[error.start : error.end]
-        if _BAD_BYTE.sub("", chars) == "":
-            return bytes(ord(char) - _FIRST_BYTE for char in chars), error.end
-    raise error
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    found = error.object[error.start : error.end]
+    return "".join(chr(_FIRST_BYTE + byte) for byte in found), error.end
 
 
 codecs.register_error(_BYTES_AS_CHARS, _bytes_as_chars)
@@ -118,7 +114,12 @@ def find_bad_byte(line: str, encoding: str = "utf-8") -> Optional[str]:
 
 def to_bytes(line: str, encoding: str = "utf-8") -> bytes:
     """The bytes that `scan_lines` has read as a line."""
-    return line.encode(encoding, _BYTES_AS_CHARS)
+    parts = _BAD_BYTE.split(line)
+    parts_as_bytes = (
+        bytes([ord(part) - _FIRST_BYTE]) if _BAD_BYTE.match(part) else part.encode(encoding)
+        for part in parts
+    )
+    return b"".join(parts_as_bytes)
 
 
 def damaged(error: Exception) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import (
     IO,
     Any,
+    Callable,
     Deque,
     Dict,
     Iterable,
@@ -158,11 +159,22 @@ def require_rows(rows: Iterable[Union[Row, Fault]]) -> Iterator[Row]:
         yield row
 
 
-def find_problem(row: Row, column: str) -> Optional[str]:
-    """What is wrong with the text of a row, or None."""
+def find_problem(
+    row: Row,
+    column: str,
+    max_length: Optional[int] = None,
+    clean: Callable[[str], str] = str,
+) -> Optional[str]:
+    """What is wrong with the text of a row, or None.
+
+    max_length: Characters it may have, None for any number.
+    clean: Makes the text that is counted of a longer one.
+    """
     text = row.cells[column]
     if not isinstance(text, str):
         return f"the text is {reprlib.repr(text)}, not a string"
+    if max_length is not None and len(text) > max_length and len(clean(text)) > max_length:
+        return f"the text has {len(text)} characters, more than nlp.max_length = {max_length}"
     return find_half_character(text)
 
 

@@ -10,7 +10,7 @@ from spacy.util import registry
 
 from ..errors import Errors
 from .files import require_path
-from .records import Cleaner, Record, prepare, require_not_negative, to_examples
+from .records import Cleaner, Record, prepare, require_not_negative, strip_html, to_examples
 from .rows import Layout, Row, find_half_character, find_problem, read_rows, require_rows
 
 
@@ -47,7 +47,9 @@ def create_table_reader_v1(
     layout = Layout(delimiter=delimiter, encoding=encoding)
 
     def read(nlp: Language) -> Iterator[Example]:
-        records = read_table(Path(path), text_column, label_column, labels, layout)
+        records = read_table(
+            Path(path), text_column, label_column, labels, layout, max_length=nlp.max_length
+        )
         return to_examples(nlp, prepare(records, seed=seed, limit=limit), clean)
 
     return read
@@ -67,6 +69,8 @@ def read_table(
     label_column: Union[str, List[str]],
     labels: Optional[Dict[str, str]],
     layout: Layout = Layout(),
+    *,
+    max_length: Optional[int] = None,
 ) -> List[Record]:
     """All rows, one record each, in their order. See `create_table_reader_v1`.
 
@@ -74,7 +78,9 @@ def read_table(
         row, or a table without rows. All name the file, and the line where one is at
         fault. ImportError for a .parquet without pyarrow.
     """
-    found = read_labelled_rows(path, text_column, label_column, labels, layout)
+    found = read_labelled_rows(
+        path, text_column, label_column, labels, layout, max_length=max_length
+    )
     return to_records(found, None if isinstance(label_column, str) else list(label_column))
 
 
@@ -84,13 +90,19 @@ def read_labelled_rows(
     label_column: Union[str, List[str]],
     labels: Optional[Dict[str, str]],
     layout: Layout = Layout(),
+    *,
+    max_length: Optional[int] = None,
 ) -> List[LabelledRow]:
-    """All rows, each with what `read_table` makes a record of. RAISES: as `read_table`."""
+    """All rows, each with what `read_table` makes a record of.
+
+    max_length: Characters that a text may have without its markup, None for any number.
+    RAISES: as `read_table`; ValueError for a text that is too long.
+    """
     require_path(path, "Check the path.")
     columns = [label_column] if isinstance(label_column, str) else list(label_column)
     found: List[LabelledRow] = []
     for row in require_rows(read_rows(path, [text_column, *columns], layout)):
-        problem = find_problem(row, text_column)
+        problem = find_problem(row, text_column, max_length, strip_html)
         if problem is not None:
             raise row.fault(problem).to_error()
         if isinstance(label_column, str):

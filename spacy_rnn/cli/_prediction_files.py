@@ -69,8 +69,7 @@ class CsvWriter:
             words = [token for token in result["tokens"] if not token["text"].isspace()]
             flat[attr] = " ".join(f"{token['text']}/{token[attr]}" for token in words)
             if any(f"{attr}_probs" in token for token in words):
-                probs = (token[f"{attr}_probs"][token[attr]] for token in words)
-                flat[f"{attr}_probs"] = " ".join(f"{prob:.6f}" for prob in probs)
+                flat[f"{attr}_probs"] = " ".join(_probability(token, attr, 6) for token in words)
         return flat
 
 
@@ -148,8 +147,14 @@ def _cells_of(token: Dict[str, Any]) -> List[str]:
         if attr in token:
             cells.append(token[attr])
         if f"{attr}_probs" in token:
-            cells.append(f"{token[f'{attr}_probs'][token[attr]]:.3f}")
+            cells.append(_probability(token, attr, 3))
     return cells
+
+
+def _probability(token: Dict[str, Any], attr: str, digits: int) -> str:
+    """Of a token's own tag; a dash where another component has written that."""
+    found = token.get(f"{attr}_probs", {}).get(token[attr])
+    return "-" if found is None else f"{found:.{digits}f}"
 
 
 def _in_columns(columns: List[List[str]], width: int) -> Iterator[str]:

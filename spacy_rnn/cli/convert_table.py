@@ -10,7 +10,7 @@ from spacy.language import Language
 from wasabi import msg
 from wasabi import table as format_table
 
-from ..corpus.duplicates import Duplicates, drop_duplicates
+from ..corpus.duplicates import Duplicates, find_duplicates
 from ..corpus.records import Cleaner, Record, strip_html, to_examples
 from ..corpus.rows import Layout
 from ..corpus.split import NO_LABEL, count_labels, split_records
@@ -131,7 +131,7 @@ def read_unique(
         record._replace(text=clean_text(strip_html(record.text)))
         for record in to_records(rows, None if isinstance(label_column, str) else label_column)
     ]
-    return drop_duplicates(rows, records)
+    return find_duplicates(rows, records)
 
 
 def write_parts(nlp: Language, train: List[Record], dev: List[Record], folder: Path) -> None:

@@ -23,12 +23,13 @@ class Duplicates(NamedTuple):
     disagreeing: List[List[LabelledRow]]
 
 
-def drop_duplicates(
+def find_duplicates(
     rows: Sequence[LabelledRow], records: Sequence[Record]
 ) -> Tuple[List[Record], Duplicates]:
-    """Keep the first of all records with exactly the same text.
+    """Tell duplicates from other records.
 
     rows: Where each record comes from.
+    RETURNS: The first of all records with exactly the same text; and what is said of the others.
     """
     unique: Dict[str, Record] = {}
     alike: Dict[str, List[LabelledRow]] = {}

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_rnn.corpus.duplicates import drop_duplicates, key_of
+from spacy_rnn.corpus.duplicates import find_duplicates, key_of
 from spacy_rnn.corpus.records import Record
 from spacy_rnn.corpus.rows import Row
 from spacy_rnn.corpus.split import NO_LABEL, choose, count_labels, split_records
@@ -81,6 +81,6 @@ def test_duplicates():
         LabelledRow(Row("f", line, {}, ""), text, [label])
         for line, (text, label) in enumerate(texts, start=2)
     ]
-    unique, found = drop_duplicates(rows, records)
+    unique, found = find_duplicates(rows, records)
     assert unique == [records[0], records[1], records[3]] and found.dropped == 2
     assert [[row.row.line for row in group] for group in found.disagreeing] == [[2, 4, 5]]

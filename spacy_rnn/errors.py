@@ -237,7 +237,7 @@ class Errors:
         "[R608] --format is for standard output, but the output is {path}, whose ending says its "
         "format. Leave one of them out."
     )
-    R609 = "[R609] {path} is read, so it cannot be written as well. Choose another file."
+    R609 = "[R609] {path} is given twice: input, output and bad rows need a file each."
     R610 = "[R610] None of {count} row(s) could be used. They are in {path}, each with a reason."
     R611 = (
         "[R611] The config has no section [{name}], which `train_corpus` of [training] names. Add "

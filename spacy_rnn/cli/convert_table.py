@@ -164,11 +164,11 @@ def print_labels(train: List[Record], dev: List[Record]) -> None:
 
 def print_duplicates(duplicates: Duplicates) -> None:
     """Print how many texts were dropped, and the first of those whose labels differ."""
-    msg.info(f"{duplicates.dropped} duplicates dropped: the first of each text is kept")
+    msg.info(f"Duplicates dropped: {duplicates.dropped}. The first of each text is kept")
     count = len(duplicates.disagreeing)
     if not count:
         return
-    msg.warn(f"{count} texts occur with different labels:")
+    msg.warn(f"Texts that occur with different labels: {count}")
     for rows in duplicates.disagreeing[:SHOWN]:
         places = ", ".join(
             f"{row.row.unit} {row.row.line} ({'|'.join(row.labels) or NO_LABEL})" for row in rows

@@ -154,16 +154,17 @@ def find_sources(texts: Optional[List[str]], files: Optional[List[str]]) -> List
 def check_output(
     output: Optional[Path], format: Optional[OutputFormat], bad: Path, sources: Sequence[str]
 ) -> None:
-    """RAISES: ValueError for an output of no known format, or one that is read as well."""
+    """RAISES: ValueError for an output of no known format, and for a file that is given twice."""
     if output is not None:
         if format is not None:
             raise ValueError(Errors.R608.format(path=output))
         if output.suffix.lower() not in OUTPUT_ENDINGS:
             raise ValueError(Errors.R406.format(path=output, endings=".jsonl, .csv or .spacy"))
-    read = {Path(name).resolve() for name in sources if name != STDIN}
+    used = {Path(name).resolve() for name in sources if name != STDIN}
     for path in (output, bad):
-        if path is not None and path.resolve() in read:
+        if path is not None and path.resolve() in used:
             raise ValueError(Errors.R609.format(path=path))
+        used.update([path.resolve()] if path is not None else [])
 
 
 def read_inputs(

@@ -134,7 +134,7 @@ def test_help_is_printed_as_it_is_written():
     for command in app.registered_commands:
         output = "".join(run(command.name, "--help").output.split())
         assert "".join(command.callback.__doc__.split()) in output, command.name
-        assert command.short_help and command.short_help in run("--help").output
+        assert (command.short_help or "") in run("--help").output
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_one_file(table, tmp_path):
     output = tmp_path / "deep" / "table.spacy"
     result = run("convert-table", table, output, "--label", "1=POS", "--label", "0=NEG")
     assert result.exit_code == 0 and "2 texts" in result.output
-    assert "1 duplicates dropped" in result.output
+    assert "Duplicates dropped: 1." in result.output
     docs = {doc.text: doc.cats for doc in read(output)}
     assert docs == {
         "A good film.": {"POS": 1.0, "NEG": 0.0},
@@ -67,7 +67,7 @@ def test_train_and_dev(films, tmp_path):
     assert ["NEG", "27", "3"] in rows and ["RARE", "1", "0"] in rows
     assert ["texts", str(train.total()), str(dev.total())] in rows
     assert "No text in dev has the label(s) RARE" in result.output
-    assert "0 duplicates dropped" in result.output
+    assert "Duplicates dropped: 0." in result.output
     # All labels are in every document's cats.
     assert all(set(doc.cats) == {"POS", "NEG", "RARE"} for doc in read(output / "dev.spacy"))
 
@@ -83,7 +83,7 @@ def test_texts_that_cleaning_makes_alike_are_one(tmp_path):
     rows = [(text, "A") for i in range(30) for text in (f"film {i}", f"the film {i}")]
     write_table(tmp_path / "a.csv", rows)
     result = run("convert-table", tmp_path / "a.csv", tmp_path / "out", "--no-stop-words")
-    assert "30 duplicates dropped" in result.output
+    assert "Duplicates dropped: 30." in result.output
     assert len(read(tmp_path / "out" / "train.spacy")) == 27
 
 
@@ -91,8 +91,8 @@ def test_duplicates_whose_labels_disagree(tmp_path):
     rows = [(f"text {i % 8}", "AB"[i // 8]) for i in range(16)] + [("TEXT  0", "A"), ("x", "A")]
     write_table(tmp_path / "a.csv", rows)
     result = run("convert-table", tmp_path / "a.csv", tmp_path / "out.spacy")
-    assert "8 duplicates dropped" in result.output
-    assert "8 texts occur with different labels:" in result.output
+    assert "Duplicates dropped: 8." in result.output
+    assert "Texts that occur with different labels: 8" in result.output
     assert "line 2 (A), line 10 (B), line 18 (A): text 0" in result.output
     assert "and 3 more" in result.output and result.output.count("line ") == 3 + 4 * 2
 

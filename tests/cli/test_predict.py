@@ -316,6 +316,7 @@ def test_installed_packages(models, here, monkeypatch):
         (["cat", "a.csv", "-o", "b.xml"], "R406.*b.xml.*.jsonl, .csv or .spacy"),
         (["cat", "a.csv", "-o", "a.csv"], "R609.*a.csv"),
         (["cat", "a.csv", "--bad", "./a.csv"], "R609.*a.csv"),
+        (["cat", "a.csv", "-o", "b.csv", "--bad", "b.csv"], "R609.*b.csv"),
         (["cat", "a.csv", "-o", "b.csv", "--format", "csv"], "R608.*b.csv"),
         (["cat", "a.csv", "-o", "folder.csv"], "R604.*folder.csv"),
         (["cat", "a.csv", "--text-column", "body"], "R402.*'body'.*'text'"),

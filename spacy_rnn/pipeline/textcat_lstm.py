@@ -180,18 +180,19 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         RAISES: ValueError for a corpus that is empty, has values other than 0 and 1,
             more than one true label in a text, or one label only where no labels are given.
         """
-        names = self._learn(get_examples, labels, vocab)
+        names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
         super().initialize(lambda: sample, nlp=nlp, labels=names, positive_label=positive_label)
         self._check_weight_labels()
+        self._start_from_frequencies(counts)
 
     def _learn(
         self,
         get_examples: Callable[[], Iterable[Example]],
         labels: Optional[Iterable[str]],
         vocab: Optional[Iterable[str]],
-    ) -> List[str]:
-        """Learn all that comes from the whole corpus. RETURNS: The labels."""
+    ) -> Tuple[List[str], "CorpusCounts"]:
+        """Learn all that comes from the whole corpus. RETURNS: The labels, and the counts."""
         if not callable(get_examples):
             # Raises. Not called otherwise, since it reads the whole corpus.
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
@@ -207,7 +208,7 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         for node in self.model.walk():
             if "cut" in node.attrs:
                 node.attrs["cut"].add(numpy.asarray(counts.lengths))
-        return names
+        return names, counts
 
     def _counted(self, examples: Iterable[Example], counts: "CorpusCounts") -> Iterator[Example]:
         """Pass examples on, each checked and counted."""
@@ -252,6 +253,24 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
                 raise ValueError(
                     Errors.R305.format(name=self.name, label=label, labels=self.labels)
                 )
+
+    def _start_from_frequencies(self, counts: "CorpusCounts") -> None:
+        """Begin with scores as frequent as the labels are: a bias would take hundreds of steps
+        to get to those of a rare one. Not where some label has no example: the texts may be the
+        first ones of a sorted stream."""
+        start = self.model.attrs.get("start_from")
+        positive, negative = (
+            numpy.asarray([number[label] for label in self.labels], dtype="float32")
+            for number in (counts.positive, counts.negative)
+        )
+        if start is not None and len(positive) and positive.all():
+            weighted = positive * self.model.ops.to_numpy(self._weights())[0]
+            start(self.model, self._logits_of(weighted, negative))
+
+    def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
+        """The logits of labels that are so often true, and so often not."""
+        logits = numpy.log(positive)
+        return logits - logits.mean()
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Score documents without changing them.

@@ -2,6 +2,7 @@
 
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
+import numpy
 from spacy.language import Language
 from spacy.pipeline.textcat_multilabel import (
     MultiLabel_TextCategorizer,
@@ -108,10 +109,14 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     ) -> None:
         """Learn labels, vocabulary and class weights from all examples, in one pass,
         and make the model's weights. See `TextCatLSTM.initialize`."""
-        names = self._learn(get_examples, labels, vocab)
+        names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
         MultiLabel_TextCategorizer.initialize(self, lambda: sample, nlp=nlp, labels=names)
         self._check_weight_labels()
+        self._start_from_frequencies(counts)
+
+    def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
+        return numpy.log((positive + 1.0) / (negative + 1.0))
 
     def _check_contrast(self, counts: CorpusCounts) -> None:
         """There must be a label that is true of some texts and not of others."""

@@ -200,6 +200,26 @@ def test_balanced_weights():
     assert cfg["balanced_weights"] == pytest.approx({"GOOD": 1 / 3, "FILM": 1.0})
 
 
+def test_scores_start_from_how_frequent_labels_are():
+    """Before any training, of an empty text as well; a weighted label counts as often as it
+    weighs, and where a label has no example nothing is known."""
+    texts = [*GOOD, BAD[0]]
+
+    def start(factory, cats, **config):
+        nlp = make(factory, **config)
+        nlp.initialize(lambda: make_examples(nlp, texts, cats))
+        return nlp("").cats, nlp(BAD[0]).cats
+
+    for cats in start("textcat_lstm", cats_of):
+        assert cats == pytest.approx({"POSITIVE": 3 / 4, "NEGATIVE": 1 / 4})
+    for cats in start("textcat_lstm", cats_of, class_weight="balanced"):
+        assert cats == pytest.approx({"POSITIVE": 1 / 2, "NEGATIVE": 1 / 2})
+    for cats in start("textcat_multilabel_lstm", topics_of):
+        assert cats == pytest.approx({"GOOD": 4 / 6, "FILM": 3 / 6})
+    for cats in start("textcat_multilabel_lstm", lambda text: {"GOOD": 1.0, "BAD": 0.0}):
+        assert cats == {"GOOD": 0.5, "BAD": 0.5}
+
+
 def test_labels_grow_after_training_without_changing_old_scores(pipeline):
     before = scores_of(pipeline)
     (name,) = pipeline.pipe_names

@@ -1,0 +1,264 @@
+"""Accuracy on small and uneven sets of texts, against spaCy's classifiers and a linear SVM.
+
+    python -m benchmarks.datasets
+    python -m benchmarks.datasets --sets grammar genres --models textcat_lstm bow --seeds 0
+
+Each set is divided for each seed into training, dev and test, alike for all models. Dev chooses
+the best step of what spaCy trains, the C of the SVM, and, where a text has any number of labels,
+the threshold. Test is scored once. `textcat_lstm` is trained by its config as it is shipped;
+spaCy's classifiers by the schedule of spaCy's default config. Results are added to a file of
+JSON lines as they come, and what is there already is not run again.
+"""
+
+import argparse
+import io
+import logging
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Sequence, Tuple
+
+import numpy
+import spacy
+import srsly
+from spacy.scorer import PRFScore, ROCAUCScore
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+from thinc.api import Config
+
+from spacy_rnn.corpus.records import Record
+
+from .small_sets import SETS, Missing, TextSet
+from .timing import markdown
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / "configs"
+EXCLUSIVE_WEIGHTS = {"cats_micro_f": 0.5, "cats_macro_f": 0.5}
+MULTILABEL_WEIGHTS = {"cats_macro_auc": 1.0}
+SVM_CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+# spaCy's default schedule goes on until 1,600 steps bring nothing better: so much is enough here.
+MAX_STEPS = 4000
+
+# Scores of texts, of shape (texts, labels).
+Scores = numpy.ndarray
+Model = Callable[[TextSet, int], Tuple[Scores, Scores]]
+
+
+def ours(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
+    name = "textcat_lstm" if texts.exclusive else "textcat_multilabel_lstm"
+    return train_pipeline(load_config(CONFIGS / f"{name}.cfg"), texts, seed)
+
+
+def ensemble(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
+    return train_pipeline(spacys_config(texts, {}), texts, seed)
+
+
+def bow(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
+    model = {
+        "@architectures": "spacy.TextCatBOW.v3",
+        "exclusive_classes": texts.exclusive,
+        "length": 262144,
+        "ngram_size": 1,
+        "no_output_layer": False,
+    }
+    return train_pipeline(spacys_config(texts, {"model": model}), texts, seed)
+
+
+def svm(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
+    """TF-IDF of one and two words, and a linear SVM for each label."""
+    try:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.svm import LinearSVC
+    except ImportError as error:
+        raise SystemExit(
+            "The model svm needs scikit-learn: pip install spacy-rnn[benchmarks]"
+        ) from error
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    X = words.fit_transform([record.text for record in texts.train])
+    dev, test = (words.transform([r.text for r in part]) for part in (texts.dev, texts.test))
+    best: Any = None
+    for C in SVM_CS:
+        classifier = OneVsRestClassifier(LinearSVC(C=C, random_state=seed))
+        classifier.fit(X, truths(texts.train).astype("int32"))
+        found = classifier.decision_function(dev)
+        quality = objective(found, truths(texts.dev), texts.exclusive)
+        if best is None or quality > best[0]:
+            best = (quality, found, classifier.decision_function(test))
+    return best[1:]
+
+
+MODELS: Dict[str, Model] = {"textcat_lstm": ours, "ensemble": ensemble, "bow": bow, "svm": svm}
+TITLES = {
+    "textcat_lstm": "`textcat_lstm`",
+    "ensemble": "spaCy's ensemble",
+    "bow": "spaCy's bag of words",
+    "svm": "TF-IDF + SVM",
+}
+
+
+def spacys_config(texts: TextSet, settings: Dict[str, Any]) -> Config:
+    """spaCy's default config with one of its text classifiers."""
+    nlp = spacy.blank("en")
+    factory = "textcat" if texts.exclusive else "textcat_multilabel"
+    nlp.add_pipe(factory, config=settings)
+    config = nlp.config.copy()
+    config["training"]["max_steps"] = MAX_STEPS
+    weights = config["training"]["score_weights"]
+    weights.update(dict.fromkeys(weights, None))
+    weights.update(EXCLUSIVE_WEIGHTS if texts.exclusive else MULTILABEL_WEIGHTS)
+    return config
+
+
+def train_pipeline(config: Config, texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
+    """Train as `spacy train` does. RETURNS: The best pipeline's scores of dev and test."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("train", "dev"):
+            write_corpus(getattr(texts, part), folder / f"{part}.spacy")
+        config["paths"].update(train=str(folder / "train.spacy"), dev=str(folder / "dev.spacy"))
+        config["system"]["seed"] = seed
+        nlp = init_nlp(config)
+        train(nlp, folder, stdout=io.StringIO(), stderr=io.StringIO())
+        best = spacy.load(folder / "model-best")
+    return predict(best, texts.dev), predict(best, texts.test)
+
+
+def write_corpus(records: Sequence[Record], path: Path) -> None:
+    nlp = spacy.blank("en")
+    docs = []
+    for record in records:
+        doc = nlp.make_doc(record.text)
+        doc.cats = dict(record.cats)
+        docs.append(doc)
+    DocBin(docs=docs).to_disk(path)
+
+
+def predict(nlp: Any, records: Sequence[Record]) -> Scores:
+    labels = list(records[0].cats)
+    docs = nlp.pipe([record.text for record in records])
+    return numpy.asarray([[doc.cats.get(label, 0.0) for label in labels] for doc in docs])
+
+
+def truths(records: Sequence[Record]) -> numpy.ndarray:
+    return numpy.asarray([list(record.cats.values()) for record in records])
+
+
+def objective(scores: Scores, gold: numpy.ndarray, exclusive: bool) -> float:
+    """What dev chooses by, as `training.score_weights` say."""
+    if not exclusive:
+        return macro_auc(scores, gold)
+    return (accuracy(scores, gold) + macro_f(scores, gold)) / 2
+
+
+def accuracy(scores: Scores, gold: numpy.ndarray) -> float:
+    return float((scores.argmax(axis=1) == gold.argmax(axis=1)).mean())
+
+
+def macro_f(scores: Scores, gold: numpy.ndarray) -> float:
+    """Mean over labels of F, where the highest score is predicted."""
+    predicted = numpy.eye(gold.shape[1])[scores.argmax(axis=1)]
+    return statistics.mean(f_score(p, g) for p, g in zip(predicted.T, gold.T))
+
+
+def f_score(predicted: numpy.ndarray, gold: numpy.ndarray) -> float:
+    right = (predicted * gold).sum()
+    wrong, missed = predicted.sum() - right, gold.sum() - right
+    return PRFScore(tp=int(right), fp=int(wrong), fn=int(missed)).fscore
+
+
+def macro_auc(scores: Scores, gold: numpy.ndarray) -> float:
+    """Mean over labels of the area under the ROC curve."""
+    areas = []
+    for label_scores, label_gold in zip(scores.T, gold.T):
+        curve = ROCAUCScore()
+        for score, truth in zip(label_scores, label_gold):
+            curve.score_set(float(score), int(truth))
+        areas.append(curve.score)
+    return statistics.mean(areas)
+
+
+def best_threshold(scores: Scores, gold: numpy.ndarray) -> float:
+    """The threshold of all labels that has the highest micro-F."""
+    candidates = numpy.unique(numpy.quantile(scores, numpy.linspace(0.0, 1.0, 400)))
+    return float(max(candidates, key=lambda t: f_score(scores >= t, gold)))
+
+
+def measure(model: Model, texts: TextSet, seed: int) -> Dict[str, float]:
+    """Train, choose by dev, and score test."""
+    start = time.perf_counter()
+    dev, test = model(texts, seed)
+    seconds = round(time.perf_counter() - start, 1)
+    gold = truths(texts.test)
+    if texts.exclusive:
+        found = {"accuracy": accuracy(test, gold), "macro F": macro_f(test, gold)}
+    else:
+        threshold = best_threshold(dev, truths(texts.dev))
+        found = {"micro F": f_score(test >= threshold, gold), "macro AUC": macro_auc(test, gold)}
+    return {**found, "dev": objective(dev, truths(texts.dev), texts.exclusive), "seconds": seconds}
+
+
+def run(args: argparse.Namespace) -> List[Dict[str, Any]]:
+    """All results that are asked for, those from the file and those that it lacks."""
+    results = list(srsly.read_jsonl(args.output)) if args.output.exists() else []
+    done = {(r["set"], r["model"], r["seed"]) for r in results}
+    for set_name in args.sets:
+        for seed in args.seeds:
+            wanted = [m for m in args.models if (set_name, m, seed) not in done]
+            try:
+                texts = SETS[set_name](args.assets, seed) if wanted else None
+            except Missing as reason:
+                print(f"{set_name} is skipped: {reason}")
+                break
+            for name in wanted:
+                found = measure(MODELS[name], texts, seed)
+                results.append({"set": set_name, "model": name, "seed": seed, **found})
+                srsly.write_jsonl(args.output, results[-1:], append=True, append_new_line=False)
+                print(srsly.json_dumps(results[-1]), flush=True)
+    return results
+
+
+def report(results: List[Dict[str, Any]], sets: Sequence[str], models: Sequence[str]) -> str:
+    """A table of means over seeds and, behind them, of half the range."""
+    rows = []
+    for set_name in sets:
+        for metric in ("accuracy", "macro F", "micro F", "macro AUC"):
+            cells = []
+            for model in models:
+                of_model = [r for r in results if (r["set"], r["model"]) == (set_name, model)]
+                cells.append(mean_and_spread([r[metric] for r in of_model if metric in r]))
+            if any(cells):
+                rows.append((set_name, metric, *cells))
+    return markdown(("set", "on test", *(TITLES[model] for model in models)), rows)
+
+
+def mean_and_spread(values: List[float]) -> str:
+    if not values:
+        return ""
+    spread = (max(values) - min(values)) / 2
+    return f"{100 * statistics.mean(values):.1f} ± {100 * spread:.1f}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument("--assets", type=Path, default=ROOT / "assets", help="folder of the data")
+    parser.add_argument("--output", type=Path, default=ROOT / "metrics" / "datasets.jsonl")
+    args = parser.parse_args()
+    if args.device == "gpu":
+        spacy.require_gpu()
+    warnings.simplefilter("ignore")
+    logging.getLogger("spacy").setLevel(logging.ERROR)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    print(report(run(args), args.sets, args.models))
+
+
+if __name__ == "__main__":
+    main()

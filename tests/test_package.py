@@ -32,7 +32,8 @@ BELOW = {
     "corpus": {"vocabulary"},
     "training": {"vocabulary"},
 }
-BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training"}
+BELOW["configs"] = set()
+BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training", "configs"}
 BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus"}
 # cupy comes with thinc where there is a GPU.
 OPTIONAL = {"cupy"}

@@ -12,11 +12,12 @@ from spacy.strings import StringStore
 from spacy.tokens import Doc, Token
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, set_dropout_rate
+from thinc.api import Model, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..bridge.ragged import Rows, split_rows
 from ..bridge.tokens import Tokens, lengths_of
+from ..configs import defaults_of
 from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
@@ -39,57 +40,14 @@ ATTRS = {"POS": POS, "TAG": TAG}
 # What blank tokens get.
 BLANK = {"POS": "SPACE", "TAG": "_SP"}
 
-# As in configs/tagger_bilstm.cfg.
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy.Tagger.v2"
-
-[model.tok2vec]
-@architectures = "spacy.Tok2Vec.v2"
-
-[model.tok2vec.embed]
-@architectures = "spacy-rnn.WordCharEmbed.v1"
-
-[model.tok2vec.embed.words]
-@architectures = "spacy-rnn.VocabEmbed.v1"
-width = 100
-attr = "LOWER"
-max_size = 0
-word_dropout = 0.15
-
-[model.tok2vec.embed.chars]
-@architectures = "spacy-rnn.CharRNNEmbed.v1"
-width = 128
-
-[model.tok2vec.encode]
-@architectures = "spacy-rnn.RNNEncoder.v1"
-width = 256
-"""
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
+DEFAULTS, SCORE_WEIGHTS = defaults_of("tagger_bilstm")
 
 
 @Language.factory(
     "tagger_bilstm",
     assigns=["token.pos"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "attr": "POS",
-        "overwrite": True,
-        "neg_prefix": "!",
-        "label_smoothing": 0.0,
-        "top_k": 0,
-        "scorer": {"@scorers": "spacy-rnn.tagger_scorer.v1"},
-    },
-    default_score_weights={
-        "tagging_acc": 1.0,
-        "tagging_acc_unseen": None,
-        "pos_acc": None,
-        "tag_acc": None,
-        "pos_acc_unseen": None,
-        "tag_acc_unseen": None,
-        "pos_per_type": None,
-        "tag_per_type": None,
-    },
+    default_config=DEFAULTS,
+    default_score_weights=SCORE_WEIGHTS,
 )
 def make_tagger_bilstm(
     nlp: Language,

@@ -11,11 +11,12 @@ from spacy.pipeline.textcat import TextCategorizer, textcat_score
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.vocab import Vocab
-from thinc.api import Config, Model, set_dropout_rate
+from thinc.api import Model, set_dropout_rate
 from thinc.types import Floats2d
 
 from ..bridge.ragged import reads_flat
 from ..bridge.tokens import Tokens, lengths_of
+from ..configs import defaults_of
 from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors, Warnings
@@ -29,54 +30,13 @@ from .safe_loading import SafeLoading
 
 ClassWeight = Union[None, str, Dict[str, float]]
 
-# As in configs/textcat_lstm.cfg.
-DEFAULT_MODEL_CONFIG = """
-[model]
-@architectures = "spacy-rnn.TextCatRNN.v1"
-pooling = ["mean", "max"]
-max_tokens = 0
-exclusive_classes = true
-
-[model.tok2vec]
-@architectures = "spacy-rnn.VocabEmbed.v1"
-width = 64
-max_size = 20000
-word_dropout = 0.25
-
-[model.encode]
-@architectures = "spacy-rnn.RNNEncoder.v1"
-width = 64
-bidirectional = false
-
-[model.linear_model]
-@architectures = "spacy-rnn.NgramLinear.v1"
-"""
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
-
-SCORE_WEIGHTS = {
-    "cats_score": 1.0,
-    "cats_score_desc": None,
-    "cats_micro_p": None,
-    "cats_micro_r": None,
-    "cats_micro_f": None,
-    "cats_macro_p": None,
-    "cats_macro_r": None,
-    "cats_macro_f": None,
-    "cats_macro_auc": None,
-    "cats_f_per_type": None,
-}
+DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_lstm")
 
 
 @Language.factory(
     "textcat_lstm",
     assigns=["doc.cats"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "threshold": 0.0,
-        "class_weight": None,
-        "label_smoothing": 0.0,
-        "scorer": {"@scorers": "spacy.textcat_scorer.v2"},
-    },
+    default_config=DEFAULTS,
     default_score_weights=SCORE_WEIGHTS,
 )
 def make_textcat_lstm(

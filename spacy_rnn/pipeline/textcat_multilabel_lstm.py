@@ -11,34 +11,26 @@ from spacy.pipeline.textcat_multilabel import (
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
-from thinc.api import Config, Model
+from thinc.api import Model
 from thinc.types import Floats2d
 
+from ..configs import defaults_of
 from ..errors import Errors
 from ..training.loss import binary_cross_entropy
 from .textcat_lstm import (
-    DEFAULT_MODEL_CONFIG,
-    SCORE_WEIGHTS,
     ClassWeight,
     CorpusCounts,
     TextCatLSTM,
     sample_of,
 )
 
-DEFAULT_MODEL = Config().from_str(DEFAULT_MODEL_CONFIG)["model"]
-DEFAULT_MODEL["exclusive_classes"] = False
+DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_multilabel_lstm")
 
 
 @Language.factory(
     "textcat_multilabel_lstm",
     assigns=["doc.cats"],
-    default_config={
-        "model": DEFAULT_MODEL,
-        "threshold": 0.5,
-        "class_weight": None,
-        "label_smoothing": 0.0,
-        "scorer": {"@scorers": "spacy.textcat_multilabel_scorer.v2"},
-    },
+    default_config=DEFAULTS,
     default_score_weights=SCORE_WEIGHTS,
 )
 def make_textcat_multilabel_lstm(

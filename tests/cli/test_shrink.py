@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from spacy_rnn.bridge.half_precision import halve
 from spacy_rnn.cli import app
-from spacy_rnn.pipeline.textcat_lstm import DEFAULT_MODEL
+from spacy_rnn.pipeline.textcat_lstm import DEFAULTS
 from tests.conftest import TEXTS, make_examples, make_tagged_examples, small_tagger, train
 
 UNSEEN = ["a wonderful mess , really", "Anna sees the terrible dog", ""]
@@ -23,7 +23,7 @@ def pipeline(tmp_path):
     """The default classifier and a small tagger, trained and saved, beside texts."""
     nlp = spacy.blank("en")
     nlp.add_pipe("tagger_bilstm", config={"model": small_tagger()})
-    nlp.add_pipe("textcat_lstm", config={"model": DEFAULT_MODEL})
+    nlp.add_pipe("textcat_lstm", config=DEFAULTS)
     train(nlp, [*make_examples(nlp), *make_tagged_examples(nlp)], steps=30)
     nlp.to_disk(tmp_path / "model")
     docs = [nlp.make_doc(text) for text in [*TEXTS, *UNSEEN]]

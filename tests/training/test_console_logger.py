@@ -29,7 +29,8 @@ def info(step, words, loss, score, **scores):
 
 
 def run(nlp, **weights):
-    nlp.config["training"]["score_weights"] = weights
+    # Beside the weights of the component, that of macro F is set.
+    nlp.config["training"]["score_weights"] = {"cats_macro_f": None, **weights}
     nlp.config["training"]["max_steps"] = 40
     stdout = io.StringIO()
     log, close = create_console_logger_v1(progress_bar=False)(nlp, stdout, io.StringIO())
@@ -175,7 +176,7 @@ def test_labels_that_do_not_exclude_each_other(ticking):
 
 def test_several_components(nlp, ticking):
     nlp.add_pipe("tagger_bilstm", config={"model": small_tagger()})
-    header, rows = run(nlp, cats_micro_f=0.5, tagging_acc=0.5, cats_score=None)
+    header, rows = run(nlp, cats_micro_f=0.5, tagging_acc=0.5, tagging_acc_unseen=None)
     heading = " ".join(header)
     expected = "LOSS TEXTCAT_LSTM LOSS TAGGER_BILSTM CATS ACC TAGGING ACC SCORE"
     assert heading == f"EPOCH STEP {expected} WORDS/S TIME LEFT"

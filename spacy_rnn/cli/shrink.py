@@ -16,7 +16,7 @@ from ..errors import Errors
 from ._app import app, errors_as_messages
 
 # What a score of a text, or of a tag, may move by.
-TOLERANCE = 5e-4
+TOLERANCE = 1e-3
 # The packages whose components know no string by its hash.
 OURS = "spacy_rnn."
 

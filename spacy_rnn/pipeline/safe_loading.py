@@ -99,9 +99,6 @@ class SafeLoading:
 
     def _load_model(self, data: bytes) -> None:
         load_model(self.model, data)
-        self._check_labels()
-
-    def _check_labels(self) -> None:
         if self.model.has_ref("output_layer"):
             output = self.model.get_ref("output_layer")
             found, labels = output.maybe_get_dim("nO"), self.cfg["labels"]

@@ -317,13 +317,13 @@ class TaggerBiLSTM(Component, Tagger):
             self._set_top_k(docs, scores)
 
     def _set_top_k(self, docs: List[Doc], scores: List[Floats2d]) -> None:
+        extension, blank = EXTENSIONS[self.cfg["attr"]], {BLANK[self.cfg["attr"]]: 1.0}
         for doc, rows in zip(docs, self._probabilities(scores)):
             probs = self.model.ops.to_numpy(rows)
             order = numpy.argsort(-probs, axis=1, kind="stable")[:, : self.cfg["top_k"]]
             for token, best, row in zip(doc, order.tolist(), probs.tolist()):
                 found = {self.labels[i]: row[i] for i in best}
-                blank = {BLANK[self.cfg["attr"]]: 1.0}
-                token._.set(EXTENSIONS[self.cfg["attr"]], blank if token.is_space else found)
+                token._.set(extension, dict(blank) if token.is_space else found)
 
     def _tokens_of(self, docs: List[Doc]) -> Tokens:
         return Tokens(docs).visible()
@@ -344,17 +344,16 @@ class TaggerBiLSTM(Component, Tagger):
             logits, one array for each example.
         RAISES: ValueError if the loss is not a number.
         """
+        examples = list(examples)
         xp: Any = self.model.ops.xp
-        docs = [eg.predicted for eg in examples]
-        loss, d_scores = self._loss(list(examples), Tokens(docs), xp.concatenate(scores))
+        tokens = Tokens([eg.predicted for eg in examples])
+        loss, d_scores = self._loss(examples, tokens, xp.concatenate(scores))
         return loss, split_rows(d_scores, lengths_of(scores))
 
     def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
         rows: Any
         negative: Any
-        rows, negative = self._truths(examples)
-        if tokens.rows is not None:
-            rows, negative = rows[tokens.rows], negative[tokens.rows]
+        rows, negative = self._truths(examples, tokens)
         xp: Any = self.model.ops.xp
         truths = xp.zeros((len(rows), len(self.labels)), dtype="float32")
         known = self.model.ops.asarray1i((rows >= 0).nonzero()[0])
@@ -366,11 +365,14 @@ class TaggerBiLSTM(Component, Tagger):
             raise self._not_a_number(examples)
         return loss, d_scores
 
-    def _truths(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    def _truths(
+        self, examples: List[Example], tokens: Tokens
+    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The row of each token's tag among the labels, -1 where there is none, and
         whether it is the tag that is wrong. Both of shape (tokens,)."""
         values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
-        values[Tokens([eg.predicted for eg in examples]).keys(IS_SPACE) != 0] = 0
+        values = values if tokens.rows is None else values[tokens.rows]
+        values[tokens.keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
         names = [self.vocab.strings[value] for value in found.tolist()]
         negative = numpy.asarray([self._is_negative(name) for name in names])

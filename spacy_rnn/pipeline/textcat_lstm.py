@@ -234,13 +234,11 @@ class TextCatLSTM(Component, TextCategorizer):
         flat = reads_flat(self.model)
         if flat and lengths.sum() <= TOKENS_AT_ONCE:
             return self.model.predict(Tokens(docs, lengths))
-        scored = None if flat else lengths.nonzero()[0]
-        parts = parts_by_tokens(lengths if flat else lengths[scored], TOKENS_AT_ONCE)
+        scored: Any = numpy.arange(len(docs)) if flat else lengths.nonzero()[0]
         scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels))
-        for part in parts:
-            rows: Any = part if scored is None else scored[part]
-            found = self.model.predict([docs[i] for i in rows])
-            scores[self.model.ops.asarray1i(rows)] = found
+        for part in parts_by_tokens(lengths[scored], TOKENS_AT_ONCE):
+            rows = scored[part]
+            scores[self.model.ops.asarray1i(rows)] = self.model.predict([docs[i] for i in rows])
         return scores
 
     def streams(self, nlp: Language) -> TextCatStreams:

@@ -2,7 +2,7 @@
 
 import html
 import reprlib
-from typing import Any, Dict
+from typing import Any, Dict, Tuple
 
 from thinc.api import Model, PyTorchShim
 
@@ -36,43 +36,33 @@ class Represented:
         return f"<table>{rows}</table>"
 
     def _facts(self) -> Dict[str, str]:
-        size = ModelSize(self.model)
-        total = size.torch + size.thinc
+        thinc, torch, complete = size_of(self.model)
         return {
             "labels": _shown_labels(list(self.labels)),
-            "parameters": f"{total:,} ({size.torch:,} torch, {size.thinc:,} thinc)",
-            "initialized": "yes" if size.complete else "no",
+            "parameters": f"{thinc + torch:,} ({torch:,} torch, {thinc:,} thinc)",
+            "initialized": "yes" if complete else "no",
         }
 
 
-class ModelSize:
-    """How many parameters a model has.
-
-    thinc, torch: Numbers in arrays of thinc's layers, and in torch's modules. complete: Whether
-    all are there, as after `initialize` or loading. What a layer shares with another one counts
-    once, and what belongs to a component that is listened to does not count.
-    """
-
-    def __init__(self, model: Model):
-        self.thinc, self.complete = 0, True
-        modules: Dict[int, Any] = {}
-        for node in model.walk():
-            for name in node.param_names:
-                if node.has_param(name):
-                    self.thinc += node.get_param(name).size
-                else:
-                    self.complete = False
-            for shim in node.shims:
-                if isinstance(shim, PyTorchShim):
-                    # Of this package's shims, `_model` is None until the sizes are known.
-                    modules[id(shim)] = shim._model
-        self.complete = self.complete and None not in modules.values()
-        parameters = {
-            id(parameter): parameter.numel()
-            for module in modules.values()
-            for parameter in (() if module is None else module.parameters())
-        }
-        self.torch = sum(parameters.values())
+def size_of(model: Model) -> Tuple[int, int, bool]:
+    """How many parameters a model has in arrays of thinc's layers, and in torch's modules; and
+    whether all are there, as after `initialize` or loading. What a layer shares with another one
+    counts once, and what belongs to a component that is listened to does not count."""
+    thinc, complete = 0, True
+    parameters: Dict[int, int] = {}
+    for node in model.walk():
+        for name in node.param_names:
+            if node.has_param(name):
+                thinc += node.get_param(name).size
+            else:
+                complete = False
+        for shim in node.shims:
+            # Of this package's shims, `_model` is None until the sizes are known.
+            if isinstance(shim, PyTorchShim) and shim._model is not None:
+                parameters.update((id(p), p.numel()) for p in shim._model.parameters())
+            elif isinstance(shim, PyTorchShim):
+                complete = False
+    return thinc, sum(parameters.values()), complete
 
 
 def _shown_labels(labels: list) -> str:

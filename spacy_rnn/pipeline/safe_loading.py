@@ -44,7 +44,7 @@ class SafeLoading:
                 "vocab": lambda: self.vocab.from_disk(folder / "vocab", exclude=list(exclude)),
             },
             exclude,
-            lambda part: str(folder / part),
+            folder,
         )
         return self
 
@@ -61,15 +61,11 @@ class SafeLoading:
                 "vocab": lambda: self.vocab.from_bytes(msg["vocab"], exclude=list(exclude)),
             },
             exclude,
-            lambda part: part,
         )
         return self
 
     def _load(
-        self,
-        loaders: Dict[str, Callable[[], Any]],
-        exclude: Iterable[str],
-        name_of: Callable[[str], str],
+        self, loaders: Dict[str, Callable[[], Any]], exclude: Iterable[str], folder: Path = Path()
     ) -> None:
         before = dict(self.cfg)
         try:
@@ -79,7 +75,7 @@ class SafeLoading:
                         try:
                             load()
                         except Exception as error:
-                            raise self._damaged(name_of(part), error) from error
+                            raise self._damaged(str(folder / part), error) from error
         except BaseException:
             self.cfg = before
             raise
@@ -103,9 +99,6 @@ class SafeLoading:
 
     def _load_model(self, data: bytes) -> None:
         load_model(self.model, data)
-        self._check_labels()
-
-    def _check_labels(self) -> None:
         if self.model.has_ref("output_layer"):
             output = self.model.get_ref("output_layer")
             found, labels = output.maybe_get_dim("nO"), self.cfg["labels"]

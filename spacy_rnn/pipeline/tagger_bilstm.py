@@ -1,22 +1,19 @@
 """`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import IS_SPACE, ORTH, POS, TAG
 from spacy.language import Language
-from spacy.parts_of_speech import IDS as POS_IDS
-from spacy.parts_of_speech import NAMES as POS_NAMES
 from spacy.pipeline.tagger import Tagger
-from spacy.strings import StringStore
 from spacy.tokens import Doc, Token
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example
 from spacy.vocab import Vocab
-from thinc.api import Model, set_dropout_rate
+from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..bridge.ragged import Rows, split_rows
-from ..bridge.tokens import Tokens, lengths_of
+from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
 from ..configs import defaults_of
 from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
@@ -24,12 +21,8 @@ from ..errors import Errors
 from ..layers.tagger import score_tokens
 from ..streaming.tagger_streams import TaggerStream, TaggerStreams
 from ..training.loss import token_cross_entropy
-from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
-from .parts_by_tokens import parts_by_tokens
-from .representation import Represented
-from .safe_loading import SafeLoading
+from .component import Component, sample_of
 from .tagger_scorer import score_tags
-from .textcat_lstm import check_smoothing, not_a_number, sample_of
 
 # https://universaldependencies.org/u/pos
 UPOS = (
@@ -39,6 +32,8 @@ UPOS = (
 ATTRS = {"POS": POS, "TAG": TAG}
 # What blank tokens get.
 BLANK = {"POS": "SPACE", "TAG": "_SP"}
+# Where `top_k` writes.
+EXTENSIONS = {"POS": "pos_probs", "TAG": "tag_probs"}
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("tagger_bilstm")
 
@@ -74,7 +69,7 @@ def make_tagger_bilstm(
     )
 
 
-class TaggerBiLSTM(Represented, SafeLoading, Tagger):
+class TaggerBiLSTM(Component, Tagger):
     """Part-of-speech tags, one for each token that is not blank.
 
     A `spacy.pipeline.Tagger` with a recurrent model, which writes `Token.pos_` or
@@ -135,17 +130,15 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
             raise ValueError(Errors.R001.format(name="attr", value=attr, allowed=tuple(ATTRS)))
         if not isinstance(top_k, int) or top_k < 0:
             raise ValueError(Errors.R002.format(name="top_k", value=top_k, expected="at least 0"))
-        check_smoothing(self.name, cfg["label_smoothing"])
-        for label in cfg["labels"] if attr == "POS" else ():
-            if label not in UPOS:
-                raise ValueError(Errors.R310.format(name=self.name, label=label, allowed=UPOS))
-        extension = f"{attr.lower()}_probs"
-        if top_k and not Token.has_extension(extension):
-            Token.set_extension(extension, default=None)
+        self._check_smoothing(cfg["label_smoothing"])
+        for label in cfg["labels"]:
+            self._check_label(attr, label)
+        if top_k and not Token.has_extension(EXTENSIONS[attr]):
+            Token.set_extension(EXTENSIONS[attr], default=None)
 
-    @property
-    def _extension(self) -> str:
-        return f"{self.cfg['attr'].lower()}_probs"
+    def _check_label(self, attr: str, label: str) -> None:
+        if attr == "POS" and label not in UPOS:
+            raise self._error(Errors.R310, label=label, allowed=UPOS)
 
     @property
     def seen_words(self) -> numpy.ndarray:
@@ -158,8 +151,7 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         RETURNS: 0 if the label is there already, otherwise 1.
         RAISES: ValueError for a label that is not one of UPOS, with `attr = "POS"`.
         """
-        if self.cfg["attr"] == "POS" and label not in UPOS:
-            raise ValueError(Errors.R310.format(name=self.name, label=label, allowed=UPOS))
+        self._check_label(self.cfg["attr"], label)
         return super().add_label(label)
 
     def initialize(  # type: ignore[override]
@@ -182,9 +174,6 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         """
         if nlp is not None:
             self._check_score_weights(nlp)
-        if not callable(get_examples):
-            # Raises. Not called otherwise, since it reads the whole corpus.
-            validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         for label in self._learn(get_examples, labels, vocab):
             self.add_label(label)
         sample = [eg.predicted for eg in sample_of(get_examples())]
@@ -200,7 +189,7 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         if any(f"{other}_acc" in (meta.default_score_weights or {}) for meta in others):
             return
         if weights.get(f"{other}_acc") and not weights.get(f"{mine}_acc"):
-            raise ValueError(Errors.R317.format(name=self.name, attr=mine, other=other))
+            raise self._error(Errors.R317, attr=mine, other=other)
 
     def _learn(
         self,
@@ -209,27 +198,20 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         vocab: Optional[Iterable[str]],
     ) -> List[str]:
         """Learn all that comes from the whole corpus. RETURNS: The labels."""
-        layers = learners_in(self.model)
-        if vocab is not None:
-            set_vocab(layers, list(vocab))
         counts = TagCounts(ATTRS[self.cfg["attr"]])
-        learn_vocab(layers, (eg.predicted for eg in counts.count(get_examples())))
+        self._read_corpus(get_examples, vocab, counts.add)
         if not counts.words:
-            raise ValueError(Errors.R301.format(name=self.name))
+            raise self._error(Errors.R301)
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
         if labels is not None:
             return list(labels)
-        found = [self._name_of(value) for value in sorted(counts.tags)]
+        found = [self.vocab.strings[value] for value in sorted(counts.tags)]
         positive = sorted(label for label in found if not self._is_negative(label))
         if not positive and not self.labels:
             error = Errors.R316 if found else Errors.R311
             attr, prefix = self.cfg["attr"].lower(), self.cfg["neg_prefix"]
-            raise ValueError(error.format(name=self.name, attr=attr, prefix=prefix))
+            raise self._error(error, attr=attr, prefix=prefix)
         return positive
-
-    def _name_of(self, value: int) -> str:
-        """The tag that a document's array has as a number."""
-        return POS_NAMES[value] if self.cfg["attr"] == "POS" else self.vocab.strings[value]
 
     def _is_negative(self, label: str) -> bool:
         prefix = self.cfg["neg_prefix"]
@@ -320,8 +302,8 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         tokens = Tokens(docs)
         for strings in {id(doc.vocab.strings): doc.vocab.strings for doc in docs}.values():
             # Documents may have another vocabulary than the component. The hashes are the same.
-            values = [self._value_of(label, strings) for label in self.labels]
-            blank = self._value_of(BLANK[self.cfg["attr"]], strings)
+            values = [strings.add(label) for label in self.labels]
+            blank = strings.add(BLANK[self.cfg["attr"]])
         xp: Any = self.model.ops.xp
         best = self.model.ops.to_numpy(xp.concatenate(scores).argmax(axis=1))
         tags = numpy.asarray(values, dtype="uint64")[best]
@@ -334,49 +316,23 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         if self.cfg["top_k"]:
             self._set_top_k(docs, scores)
 
-    def _value_of(self, label: str, strings: StringStore) -> int:
-        """The number that a document's array has for a tag."""
-        return POS_IDS[label] if self.cfg["attr"] == "POS" else strings.add(label)
-
     def _set_top_k(self, docs: List[Doc], scores: List[Floats2d]) -> None:
+        extension, blank = EXTENSIONS[self.cfg["attr"]], {BLANK[self.cfg["attr"]]: 1.0}
         for doc, rows in zip(docs, self._probabilities(scores)):
             probs = self.model.ops.to_numpy(rows)
             order = numpy.argsort(-probs, axis=1, kind="stable")[:, : self.cfg["top_k"]]
             for token, best, row in zip(doc, order.tolist(), probs.tolist()):
                 found = {self.labels[i]: row[i] for i in best}
-                blank = {BLANK[self.cfg["attr"]]: 1.0}
-                token._.set(self._extension, blank if token.is_space else found)
+                token._.set(extension, dict(blank) if token.is_space else found)
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Any = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch of examples. Tokens without a tag do not count.
+    def _tokens_of(self, docs: List[Doc]) -> Tokens:
+        return Tokens(docs).visible()
 
-        drop: The dropout rate. sgd: The optimizer, None or False to update later.
-        losses: The losses so far, by component: the mean cross-entropy is added.
-        RETURNS: The losses.
-        """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        examples = list(examples)
-        validate_examples(examples, f"{type(self).__name__}.update")
-        tokens = Tokens([eg.predicted for eg in examples]).visible()
-        if not tokens.lengths.any():
-            return losses
-        set_dropout_rate(self.model, drop)
-        with forks_wait:
-            probs, backprop = score_tokens(self.model, tokens, True)
-            loss, d_scores = self._loss(examples, probs.data, tokens.rows)
-            backprop(Rows(d_scores, tokens.lengths))
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += loss
-        return losses
+    def _forward(self, model: Any, tokens: Tokens, is_train: bool) -> Tuple[Any, Callable]:
+        scores, backprop = score_tokens(model, tokens, is_train)
+        # In training the model normalizes them itself.
+        probs = scores.data if is_train else self._probabilities([scores.data])[0]
+        return probs, lambda gradient: backprop(Rows(gradient, tokens.lengths))
 
     def get_loss(  # type: ignore[override]
         self, examples: Iterable[Example], scores: List[Floats2d]
@@ -388,38 +344,37 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
             logits, one array for each example.
         RAISES: ValueError if the loss is not a number.
         """
+        examples = list(examples)
         xp: Any = self.model.ops.xp
-        loss, d_scores = self._loss(list(examples), xp.concatenate(scores), None)
+        tokens = Tokens([eg.predicted for eg in examples])
+        loss, d_scores = self._loss(examples, tokens, xp.concatenate(scores))
         return loss, split_rows(d_scores, lengths_of(scores))
 
-    def _loss(
-        self, examples: List[Example], probs: Any, visible: Optional[numpy.ndarray]
-    ) -> Tuple[float, Any]:
-        """The loss of the probabilities of some tokens of all examples. visible: Which of them
-        these are, None for all."""
+    def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
         rows: Any
         negative: Any
-        rows, negative = self._truths(examples)
-        if visible is not None:
-            rows, negative = rows[visible], negative[visible]
+        rows, negative = self._truths(examples, tokens)
         xp: Any = self.model.ops.xp
         truths = xp.zeros((len(rows), len(self.labels)), dtype="float32")
         known = self.model.ops.asarray1i((rows >= 0).nonzero()[0])
         truths[known, self.model.ops.asarray1i(rows[rows >= 0])] = 1.0
         negative = self.model.ops.asarray(negative)
         smoothing = self.cfg["label_smoothing"]
-        loss, d_scores = token_cross_entropy(probs, truths, negative, smoothing, xp=xp)
+        loss, d_scores = token_cross_entropy(scores, truths, negative, smoothing, xp=xp)
         if not numpy.isfinite(loss):
-            raise ValueError(not_a_number(self.name, examples))
+            raise self._not_a_number(examples)
         return loss, d_scores
 
-    def _truths(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    def _truths(
+        self, examples: List[Example], tokens: Tokens
+    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The row of each token's tag among the labels, -1 where there is none, and
         whether it is the tag that is wrong. Both of shape (tokens,)."""
         values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
-        values[Tokens([eg.predicted for eg in examples]).keys(IS_SPACE) != 0] = 0
+        values = values if tokens.rows is None else values[tokens.rows]
+        values[tokens.keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
-        names = ["" if value == 0 else self._name_of(value) for value in found.tolist()]
+        names = [self.vocab.strings[value] for value in found.tolist()]
         negative = numpy.asarray([self._is_negative(name) for name in names])
         rows = numpy.asarray([self._row_of(name) for name in names])
         return rows[index], negative[index]
@@ -429,39 +384,9 @@ class TaggerBiLSTM(Represented, SafeLoading, Tagger):
         if not label:
             return -1
         if label not in self.labels:
-            if self.cfg["attr"] == "POS" and label not in UPOS:
-                raise ValueError(Errors.R310.format(name=self.name, label=label, allowed=UPOS))
-            raise ValueError(Errors.R312.format(name=self.name, label=label, allowed=self.labels))
+            self._check_label(self.cfg["attr"], label)
+            raise self._error(Errors.R312, label=label, allowed=self.labels)
         return self.labels.index(label)
-
-    def rehearse(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Any = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Update towards what the model said when `nlp.resume_training` was called.
-
-        For the arguments, see `update`.
-        """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        validate_examples(examples, f"{type(self).__name__}.rehearse")
-        tokens = Tokens([eg.predicted for eg in examples]).visible()
-        if self._rehearsal_model is None or not tokens.lengths.any():
-            return losses
-        set_dropout_rate(self.model, drop)
-        with forks_wait:
-            probs, backprop = score_tokens(self.model, tokens, True)
-            scores, _ = score_tokens(self._rehearsal_model, tokens, False)
-            gradient: Any = probs.data - self._probabilities([scores.data])[0]
-            backprop(Rows(gradient, tokens.lengths))
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += float((gradient**2).sum())
-        return losses
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples. RETURNS: See `tagger_scorer`."""
@@ -484,15 +409,13 @@ class TagCounts:
         self.words: List[numpy.ndarray] = []
         self.tags: set = set()
 
-    def count(self, examples: Iterable[Example]) -> Iterator[Example]:
-        """Pass examples on, their words and tags counted where there is a tag."""
-        for eg in examples:
-            gold = eg.reference
-            tags = gold.to_array(self.attr)
-            tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
-            self.words.append(gold.to_array(ORTH)[tagged])
-            self.tags.update(numpy.unique(tags[tagged]).tolist())
-            yield eg
+    def add(self, eg: Example) -> None:
+        """Count the words of an example that have a tag, and the tags."""
+        gold = eg.reference
+        tags = gold.to_array(self.attr)
+        tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
+        self.words.append(gold.to_array(ORTH)[tagged])
+        self.tags.update(numpy.unique(tags[tagged]).tolist())
 
 
 def _aligned(eg: Example, attr: str) -> numpy.ndarray:

@@ -2,20 +2,19 @@
 
 import warnings
 from collections import Counter
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy
-from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer, textcat_score
 from spacy.tokens import Doc
-from spacy.training import Example, validate_examples, validate_get_examples
+from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
-from thinc.api import Model, set_dropout_rate
+from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..bridge.ragged import reads_flat
-from ..bridge.tokens import Tokens, lengths_of
+from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
 from ..configs import defaults_of
 from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
@@ -23,10 +22,7 @@ from ..errors import Errors, Warnings
 from ..layers.running import running_form
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
-from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
-from .parts_by_tokens import parts_by_tokens
-from .representation import Represented
-from .safe_loading import SafeLoading
+from .component import Component, sample_of, start_of
 
 ClassWeight = Union[None, str, Dict[str, float]]
 
@@ -44,7 +40,7 @@ def make_textcat_lstm(
     name: str,
     model: Model[List[Doc], Floats2d],
     threshold: float,
-    class_weight: Union[None, str, Dict[str, float]],
+    class_weight: ClassWeight,
     label_smoothing: float,
     scorer: Optional[Callable],
 ) -> "TextCatLSTM":
@@ -60,7 +56,7 @@ def make_textcat_lstm(
     )
 
 
-class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
+class TextCatLSTM(Component, TextCategorizer):
     """Text classification with labels that exclude each other.
 
     A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
@@ -105,8 +101,13 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
 
     def check_settings(self, cfg: Dict[str, Any]) -> None:
         """RAISES: ValueError for a class_weight or label_smoothing out of its range."""
-        _check_class_weight(self.name, cfg["class_weight"])
-        check_smoothing(self.name, cfg["label_smoothing"])
+        self._check_smoothing(cfg["label_smoothing"])
+        weights = cfg["class_weight"]
+        valid = weights is None or weights == "balanced"
+        if isinstance(weights, dict):
+            valid = all(isinstance(w, (int, float)) and w > 0 for w in weights.values())
+        if not valid:
+            raise self._error(Errors.R306, value=weights)
 
     def _check_kind(self, model: Model) -> None:
         multi_label = model.attrs.get("multi_label")
@@ -114,10 +115,8 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
             factories = ("textcat_lstm", "textcat_multilabel_lstm")
             factory, other = factories if self.exclusive_classes else factories[::-1]
             found, expected = (str(value).lower() for value in (not multi_label, multi_label))
-            raise ValueError(
-                Errors.R313.format(
-                    name=self.name, factory=factory, other=other, found=found, expected=expected
-                )
+            raise self._error(
+                Errors.R313, factory=factory, other=other, found=found, expected=expected
             )
 
     def initialize(  # type: ignore[override]
@@ -153,66 +152,51 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         vocab: Optional[Iterable[str]],
     ) -> Tuple[List[str], "CorpusCounts"]:
         """Learn all that comes from the whole corpus. RETURNS: The labels, and the counts."""
-        if not callable(get_examples):
-            # Raises. Not called otherwise, since it reads the whole corpus.
-            validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
-        layers = learners_in(self.model)
-        if vocab is not None:
-            set_vocab(layers, list(vocab))
         counts = CorpusCounts()
-        learn_vocab(layers, (eg.predicted for eg in self._counted(get_examples(), counts)))
-        self._check_counts(counts, labels is not None or bool(self.labels))
-        names = counts.labels if labels is None else list(labels)
+
+        def count(eg: Example) -> None:
+            self._validate_categories([eg])
+            counts.add(eg)
+
+        self._read_corpus(get_examples, vocab, count)
+        if not counts.lengths:
+            raise self._error(Errors.R301)
+        if labels is None and not self.labels:
+            # Where labels are given, the examples may be a few of many.
+            self._check_contrast(counts)
+        names = list(counts.labels if labels is None else labels)
         self._warn_of_unseen(counts, names)
-        self._set_balanced_weights(counts, names)
+        if self.cfg["class_weight"] == "balanced":
+            self.cfg["balanced_weights"] = self._balanced_weights(counts, names)
         for node in self.model.walk():
             if "cut" in node.attrs:
                 node.attrs["cut"].add(numpy.asarray(counts.lengths))
         return names, counts
 
-    def _counted(self, examples: Iterable[Example], counts: "CorpusCounts") -> Iterator[Example]:
-        """Pass examples on, each checked and counted."""
-        for eg in examples:
-            self._validate_categories([eg])
-            counts.add(eg)
-            yield eg
-
-    def _check_counts(self, counts: "CorpusCounts", labels_given: bool) -> None:
-        if not counts.examples:
-            raise ValueError(Errors.R301.format(name=self.name))
-        if not labels_given:
-            # Where labels are given, the examples may be a few of many.
-            if not counts.labels:
-                raise ValueError(Errors.R309.format(name=self.name))
-            self._check_contrast(counts)
-
     def _check_contrast(self, counts: "CorpusCounts") -> None:
-        """There must be at least two labels to tell apart."""
-        if len(counts.positive) == 1 and counts.examples > 1:
+        """RAISES: ValueError unless there are two labels to tell apart or, where they do not
+        exclude each other, one that is not true of all texts."""
+        if not counts.labels:
+            raise self._error(Errors.R309)
+        told_apart = counts.negative and not self.exclusive_classes
+        if len(counts.positive) == 1 and len(counts.lengths) > 1 and not told_apart:
             label, count = counts.positive.most_common(1)[0]
-            raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
+            raise self._error(Errors.R304, label=label, count=count)
 
     def _warn_of_unseen(self, counts: "CorpusCounts", labels: List[str]) -> None:
         unseen = [label for label in labels if not counts.positive[label]]
         if counts.labels and unseen:
             warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=4)
 
-    def _set_balanced_weights(self, counts: "CorpusCounts", labels: List[str]) -> None:
-        if self.cfg["class_weight"] == "balanced":
-            total = sum(counts.positive.values())
-            self.cfg["balanced_weights"] = {
-                label: total / (len(labels) * counts.positive[label])
-                for label in labels
-                if counts.positive[label]
-            }
+    def _balanced_weights(self, counts: "CorpusCounts", labels: List[str]) -> Dict[str, float]:
+        true, total = counts.positive, sum(counts.positive.values())
+        return {label: total / (len(labels) * true[label]) for label in labels if true[label]}
 
     def _check_weight_labels(self) -> None:
         weights = self.cfg["class_weight"]
         for label in weights if isinstance(weights, dict) else ():
             if label not in self.labels:
-                raise ValueError(
-                    Errors.R305.format(name=self.name, label=label, labels=self.labels)
-                )
+                raise self._error(Errors.R305, label=label, labels=self.labels)
 
     def _start_from_frequencies(self, counts: "CorpusCounts") -> None:
         """Begin with scores as frequent as the labels are: a bias would take hundreds of steps
@@ -250,13 +234,11 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         flat = reads_flat(self.model)
         if flat and lengths.sum() <= TOKENS_AT_ONCE:
             return self.model.predict(Tokens(docs, lengths))
-        scored = None if flat else lengths.nonzero()[0]
-        parts = parts_by_tokens(lengths if flat else lengths[scored], TOKENS_AT_ONCE)
+        scored: Any = numpy.arange(len(docs)) if flat else lengths.nonzero()[0]
         scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels))
-        for part in parts:
-            rows: Any = part if scored is None else scored[part]
-            found = self.model.predict([docs[i] for i in rows])
-            scores[self.model.ops.asarray1i(rows)] = found
+        for part in parts_by_tokens(lengths[scored], TOKENS_AT_ONCE):
+            rows = scored[part]
+            scores[self.model.ops.asarray1i(rows)] = self.model.predict([docs[i] for i in rows])
         return scores
 
     def streams(self, nlp: Language) -> TextCatStreams:
@@ -323,59 +305,19 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         for doc, row in zip(docs, rows):
             doc.cats.update(zip(self.labels, row))
 
-    def update(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Any = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Learn from a batch of examples.
+    def _forward(self, model: Any, tokens: Tokens, is_train: bool) -> Tuple[Any, Callable]:
+        return model(tokens.docs, is_train)
 
-        drop: The dropout rate. sgd: The optimizer, None or False to update later.
-        losses: The losses so far, by component: the mean cross-entropy is added.
-        RETURNS: The losses.
-        RAISES: ValueError for a label that the component does not have, a value other than 0
-            and 1, and scores that are not numbers.
-        """
-        validate_examples(examples, f"{type(self).__name__}.update")
+    def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
+        return self.get_loss(examples, scores)
+
+    def _check_truths(self, examples: List[Example]) -> None:
         for eg in examples:
             unknown = [label for label in eg.reference.cats if label not in self.cfg["labels"]]
             if unknown:
                 text, allowed = start_of(eg.reference), self.labels
-                raise ValueError(
-                    Errors.R315.format(name=self.name, label=unknown[0], text=text, allowed=allowed)
-                )
-        with forks_wait:
-            return super().update(examples, drop=drop, sgd=sgd or None, losses=losses)
-
-    def rehearse(
-        self,
-        examples: Iterable[Example],
-        *,
-        drop: float = 0.0,
-        sgd: Any = None,
-        losses: Optional[Dict[str, float]] = None,
-    ) -> Dict[str, float]:
-        """Update towards what the model said when `nlp.resume_training` was called.
-
-        For the arguments, see `update`.
-        """
-        losses = {} if losses is None else losses
-        losses.setdefault(self.name, 0.0)
-        docs = [eg.predicted for eg in examples]
-        if self._rehearsal_model is None or not any(map(len, docs)):
-            return losses
-        set_dropout_rate(self.model, drop)
-        with forks_wait:
-            scores, backprop = self.model.begin_update(docs)
-            gradient = scores - self._rehearsal_model.predict(docs)
-            backprop(gradient)
-        if sgd not in (None, False):
-            self.finish_update(sgd)
-        losses[self.name] += float((gradient**2).sum())
-        return losses
+                raise self._error(Errors.R315, label=unknown[0], text=text, allowed=allowed)
+        self._validate_categories(examples)
 
     def get_loss(  # type: ignore[override]
         self, examples: Iterable[Example], scores: Floats2d
@@ -390,7 +332,7 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
         validate_examples(examples, f"{type(self).__name__}.get_loss")
         xp: Any = self.model.ops.xp
         if not xp.isfinite(scores).all():
-            raise ValueError(not_a_number(self.name, list(examples)))
+            raise self._not_a_number(list(examples))
         truths, known = self._examples_to_truth(examples)
         return self._cross_entropy(scores, truths, self.model.ops.asarray(known))  # type: ignore
 
@@ -415,19 +357,13 @@ class TextCatLSTM(Represented, SafeLoading, TextCategorizer):
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
             cats = eg.reference.cats
-            self._check_values(cats, eg.reference)
+            for label, value in cats.items():
+                if value not in (0.0, 1.0):
+                    text = start_of(eg.reference)
+                    raise self._error(Errors.R302, label=label, value=value, text=text)
             true = [label for label, value in cats.items() if value == 1.0]
-            if len(true) > 1:
-                text = start_of(eg.reference)
-                raise ValueError(Errors.R303.format(name=self.name, text=text, labels=true))
-
-    def _check_values(self, cats: Mapping[str, float], doc: Doc) -> None:
-        for label, value in cats.items():
-            if value not in (0.0, 1.0):
-                text = start_of(doc)
-                raise ValueError(
-                    Errors.R302.format(name=self.name, label=label, value=value, text=text)
-                )
+            if len(true) > 1 and self.exclusive_classes:
+                raise self._error(Errors.R303, text=start_of(eg.reference), labels=true)
 
 
 class CorpusCounts:
@@ -436,57 +372,14 @@ class CorpusCounts:
 
     def __init__(self) -> None:
         self.lengths: List[int] = []
-        self.labels: List[str] = []
+        # In the order in which they were seen.
+        self.labels: Dict[str, None] = {}
         self.positive: Counter = Counter()
         self.negative: Counter = Counter()
-
-    @property
-    def examples(self) -> int:
-        return len(self.lengths)
 
     def add(self, eg: Example) -> None:
         """Count one example."""
         self.lengths.append(len(eg.predicted))
         for label, value in eg.reference.cats.items():
-            if label not in self.positive and label not in self.negative:
-                self.labels.append(label)
+            self.labels[label] = None
             (self.positive if value else self.negative)[label] += 1
-
-
-def sample_of(examples: Iterable[Example]) -> List[Example]:
-    """Ten examples that have tokens, for the widths of layers; or fewer, where there are none."""
-    first: List[Example] = []
-    for eg in examples:
-        if len(eg.predicted):
-            first.append(eg)
-        elif not first:
-            empty = eg
-        if len(first) == 10:
-            break
-    return first or [empty]
-
-
-def check_smoothing(name: str, value: Any) -> None:
-    """RAISES: ValueError unless it is a share from 0 to below 1."""
-    if not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
-        raise ValueError(Errors.R307.format(name=name, value=value))
-
-
-def _check_class_weight(name: str, value: Any) -> None:
-    valid = value is None or value == "balanced"
-    if isinstance(value, dict):
-        valid = all(isinstance(w, (int, float)) and w > 0 for w in value.values())
-    if not valid:
-        raise ValueError(Errors.R306.format(name=name, value=value))
-
-
-def start_of(doc: Doc) -> str:
-    """The beginning of a text, for an error."""
-    return doc.text if len(doc.text) <= 60 else doc.text[:60] + "..."
-
-
-def not_a_number(name: str, examples: List[Example]) -> str:
-    """spaCy's message, and which batch it is about."""
-    error = SpacyErrors.E910.format(name=name)
-    text = start_of(examples[0].reference)
-    return Errors.R314.format(error=error, count=len(examples), text=text)

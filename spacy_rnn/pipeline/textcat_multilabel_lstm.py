@@ -1,6 +1,6 @@
 """`textcat_multilabel_lstm`: any number of labels per text, by a recurrent net."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.language import Language
@@ -15,14 +15,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..configs import defaults_of
-from ..errors import Errors
 from ..training.loss import binary_cross_entropy
-from .textcat_lstm import (
-    ClassWeight,
-    CorpusCounts,
-    TextCatLSTM,
-    sample_of,
-)
+from .component import sample_of
+from .textcat_lstm import ClassWeight, CorpusCounts, TextCatLSTM
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_multilabel_lstm")
 
@@ -38,7 +33,7 @@ def make_textcat_multilabel_lstm(
     name: str,
     model: Model[List[Doc], Floats2d],
     threshold: float,
-    class_weight: Union[None, str, Dict[str, float]],
+    class_weight: ClassWeight,
     label_smoothing: float,
     scorer: Optional[Callable],
 ) -> "MultiLabelTextCatLSTM":
@@ -77,19 +72,10 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         name: str = "textcat_multilabel_lstm",
         *,
         threshold: float = 0.5,
-        class_weight: ClassWeight = None,
-        label_smoothing: float = 0.0,
         scorer: Optional[Callable] = textcat_multilabel_score,
+        **settings: Any,
     ) -> None:
-        super().__init__(
-            vocab,
-            model,
-            name,
-            threshold=threshold,
-            class_weight=class_weight,
-            label_smoothing=label_smoothing,
-            scorer=scorer,
-        )
+        super().__init__(vocab, model, name, threshold=threshold, scorer=scorer, **settings)
 
     def initialize(  # type: ignore[override]
         self,
@@ -110,30 +96,10 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
         return numpy.log((positive + 1.0) / (negative + 1.0))
 
-    def _check_contrast(self, counts: CorpusCounts) -> None:
-        """There must be a label that is true of some texts and not of others."""
-        if counts.examples > 1 and not counts.negative and len(counts.positive) == 1:
-            label, count = counts.positive.most_common(1)[0]
-            raise ValueError(Errors.R304.format(name=self.name, label=label, count=count))
-
-    def _set_balanced_weights(self, counts: CorpusCounts, labels: List[str]) -> None:
-        if self.cfg["class_weight"] == "balanced":
-            self.cfg["balanced_weights"] = {
-                label: counts.negative[label] / counts.positive[label]
-                for label in labels
-                if counts.negative[label] and counts.positive[label]
-            }
+    def _balanced_weights(self, counts: CorpusCounts, labels: List[str]) -> Dict[str, float]:
+        true, false = counts.positive, counts.negative
+        return {label: false[label] / true[label] for label in labels if false[label] * true[label]}
 
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
-        return binary_cross_entropy(
-            scores,
-            truths,
-            known,
-            self._weights(),
-            self.cfg["label_smoothing"],
-            xp=self.model.ops.xp,
-        )
-
-    def _validate_categories(self, examples: Iterable[Example]) -> None:
-        for eg in examples:
-            self._check_values(eg.reference.cats, eg.reference)
+        smoothing, xp = self.cfg["label_smoothing"], self.model.ops.xp
+        return binary_cross_entropy(scores, truths, known, self._weights(), smoothing, xp=xp)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from spacy.training import Example
 from thinc.api import Adam
 
-from spacy_rnn.pipeline.textcat_lstm import TextCatLSTM, parts_by_tokens
+from spacy_rnn.bridge.tokens import parts_by_tokens
+from spacy_rnn.pipeline.textcat_lstm import TextCatLSTM
 from tests.conftest import BAD, GOOD, TEXTS, cats_of, make_examples, small_model, train
 
 FACTORIES = {"textcat_lstm": True, "textcat_multilabel_lstm": False}

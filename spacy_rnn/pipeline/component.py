@@ -1,0 +1,160 @@
+"""How the components learn: what a classifier and a tagger share."""
+
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+
+from spacy.errors import Errors as SpacyErrors
+from spacy.tokens import Doc
+from spacy.training import Example, validate_examples, validate_get_examples
+from thinc.api import set_dropout_rate
+
+from ..bridge.tokens import Tokens
+from ..engine.forks import forks_wait
+from ..errors import Errors
+from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
+from .representation import Represented
+from .safe_loading import SafeLoading
+
+
+class Component(Represented, SafeLoading):
+    """A mixin for trainable components, which brings `update` and `rehearse`."""
+
+    _rehearsal_model: Any
+    finish_update: Callable[[Any], None]
+
+    def update(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Any = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Learn from a batch of examples. What is not annotated does not count.
+
+        drop: The dropout rate. sgd: The optimizer, None or False to update later.
+        losses: The losses so far, by component: the mean cross-entropy is added.
+        RETURNS: The losses.
+        RAISES: ValueError for a label that the component does not have, a value of a category
+            other than 0 and 1, and scores that are not numbers.
+        """
+        examples = self._validated(examples, "update")
+        self._check_truths(examples)
+        return self._step(examples, self._loss, drop, sgd, losses)
+
+    def rehearse(
+        self,
+        examples: Iterable[Example],
+        *,
+        drop: float = 0.0,
+        sgd: Any = None,
+        losses: Optional[Dict[str, float]] = None,
+    ) -> Dict[str, float]:
+        """Update towards what the model said when `nlp.resume_training` was called.
+
+        For the arguments, see `update`.
+        """
+        examples = self._validated(examples, "rehearse")
+        learned_from = [] if self._rehearsal_model is None else examples
+        return self._step(learned_from, self._distance, drop, sgd, losses)
+
+    def _validated(self, examples: Iterable[Example], method: str) -> List[Example]:
+        examples = list(examples)
+        validate_examples(examples, f"{type(self).__name__}.{method}")
+        return examples
+
+    def _step(
+        self,
+        examples: List[Example],
+        loss_of: Callable[[List[Example], Tokens, Any], Tuple[float, Any]],
+        drop: float,
+        sgd: Any,
+        losses: Optional[Dict[str, float]],
+    ) -> Dict[str, float]:
+        losses = {} if losses is None else losses
+        losses.setdefault(self.name, 0.0)
+        tokens = self._tokens_of([eg.predicted for eg in examples])
+        if not tokens.lengths.any():
+            return losses
+        set_dropout_rate(self.model, drop)
+        with forks_wait:
+            scores, backprop = self._forward(self.model, tokens, True)
+            loss, gradient = loss_of(examples, tokens, scores)
+            backprop(gradient)
+            if sgd not in (None, False):
+                self.finish_update(sgd)
+        losses[self.name] += loss
+        return losses
+
+    def _distance(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
+        """The loss of `rehearse`."""
+        target, _ = self._forward(self._rehearsal_model, tokens, False)
+        gradient = scores - target
+        return float((gradient**2).sum()), gradient
+
+    def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
+        """The loss of `update`, and its gradient."""
+        raise NotImplementedError
+
+    def _forward(self, model: Any, tokens: Tokens, is_train: bool) -> Tuple[Any, Callable]:
+        """The scores, from 0 to 1, and a callback from their gradient."""
+        raise NotImplementedError
+
+    def _tokens_of(self, docs: List[Doc]) -> Tokens:
+        """The tokens that the model reads."""
+        return Tokens(docs)
+
+    def _check_truths(self, examples: List[Example]) -> None:
+        """RAISES: ValueError for annotations that cannot be learned from."""
+
+    def _read_corpus(
+        self,
+        get_examples: Callable[[], Iterable[Example]],
+        vocab: Optional[Iterable[str]],
+        count: Callable[[Example], None],
+    ) -> None:
+        """Learn the vocabulary in one pass over all examples, each of which is counted."""
+        if not callable(get_examples):
+            # Raises. Not called otherwise, since it reads the whole corpus.
+            validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
+        layers = learners_in(self.model)
+        if vocab is not None:
+            set_vocab(layers, list(vocab))
+
+        def docs() -> Iterator[Doc]:
+            for eg in get_examples():
+                count(eg)
+                yield eg.predicted
+
+        learn_vocab(layers, docs())
+
+    def _error(self, message: str, **facts: Any) -> ValueError:
+        """An error about this component. message: One of `Errors`, which has gaps for facts."""
+        return ValueError(message.format(name=self.name, **facts))
+
+    def _not_a_number(self, examples: List[Example]) -> ValueError:
+        """spaCy's message, and which batch it is about."""
+        error = SpacyErrors.E910.format(name=self.name)
+        text = start_of(examples[0].reference)
+        return self._error(Errors.R314, error=error, count=len(examples), text=text)
+
+    def _check_smoothing(self, value: Any) -> None:
+        if not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
+            raise self._error(Errors.R307, value=value)
+
+
+def sample_of(examples: Iterable[Example]) -> List[Example]:
+    """Ten examples that have tokens, for the widths of layers; or fewer, where there are none."""
+    first: List[Example] = []
+    for eg in examples:
+        if len(eg.predicted):
+            first.append(eg)
+        elif not first:
+            empty = eg
+        if len(first) == 10:
+            break
+    return first or [empty]
+
+
+def start_of(doc: Doc) -> str:
+    """The beginning of a text, for an error."""
+    return doc.text if len(doc.text) <= 60 else doc.text[:60] + "..."

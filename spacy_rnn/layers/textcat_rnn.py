@@ -246,7 +246,7 @@ def forward_probabilities(
     return Y, lambda dY: dY
 
 
-def start_from(model: Model, logits: numpy.ndarray) -> None:
+def start_from(model: Model, logits: Any) -> None:
     """Set what is added to the logits of all texts: the biases of the labels."""
     model.get_ref("output_layer").set_param("b", model.ops.asarray1f(logits))
 

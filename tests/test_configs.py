@@ -27,7 +27,7 @@ def test_config_is_complete_and_valid(path):
     assert nlp.pipe_names
 
 
-@pytest.mark.parametrize("component", ["textcat_lstm", "tagger_bilstm"])
+@pytest.mark.parametrize("component", ["textcat_lstm", "textcat_multilabel_lstm", "tagger_bilstm"])
 def test_what_add_pipe_gives_is_what_the_config_measures(component):
     config = load_config(REPOSITORY / "configs" / f"{component}.cfg")["components"][component]
     nlp = spacy.blank("en")

@@ -59,7 +59,7 @@ def _check_parts(model: Model, data: bytes) -> None:
     if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
         raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
     for node, attrs, params, shims in zip(nodes, msg["attrs"], msg["params"], msg["shims"]):
-        tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut"}
+        tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut", "rarity"}
         whole = set(params) == set(node.param_names) and tables <= set(attrs)
         if not whole or len(shims) != len(node.shims):
             problem = "some of its data are missing, or there are others"

@@ -1,6 +1,6 @@
 """`spacy-rnn.NgramLinear.v1`: a linear model over hashed n-grams, beside a recurrent net."""
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy
 from spacy.attrs import intify_attr
@@ -15,6 +15,8 @@ from thinc.util import partial
 from ..bridge.ragged import split_rows
 from ..bridge.tokens import Tokens
 from ..types import TokensIn
+from ..vocabulary.learning import CorpusKeys
+from ..vocabulary.rarity_table import RarityTable, learn_rarity
 from .checks import check_at_least, check_attr, check_rate
 from .running import Running, States
 
@@ -22,6 +24,11 @@ from .running import Running, States
 # size make the sum over a text's n-grams move as fast as the net does: at ten times
 # the size, it knows the training texts by heart before the net has learned anything.
 SCALE = 2.5
+
+# Of so many tokens, training learns by itself how little frequent words say: on 22,500 film
+# reviews, weights by document frequency make the best step 0.2 points worse, on 1,000 of them 2
+# points better.
+LARGE_CORPUS = 2_000_000
 
 # spaCy keeps tokens on the CPU, and thinc's sparse layer works there, also beside a GPU.
 CPU = NumpyOps()
@@ -40,6 +47,8 @@ def build_ngram_linear_v1(
     dropout of n-grams, weights that learn at the pace of a net beside it, and documents
     without tokens. The weights of a text's n-grams are summed and divided by the square root
     of their number, so that a long text is not more certain for its length alone.
+    What stands in many texts counts less, by its inverse document frequency, if the corpus has
+    less than two million tokens.
 
     ngram_size: Words in the longest n-gram. Shorter ones are counted too.
     length: Number of hashed weights of each label.
@@ -55,6 +64,7 @@ def build_ngram_linear_v1(
     check_at_least("length", length, 1)
     check_rate("dropout", dropout)
     attrs: Dict[str, Any] = {"ngram_size": ngram_size, "attr": attr, "dropout": dropout}
+    attrs["rarity"] = RarityTable()
     if dropout is None:
         attrs["dropout_rate"] = 0.0
     ngrams: Model = Model("ngrams", forward_ngrams, attrs=attrs)
@@ -69,9 +79,34 @@ def build_ngram_linear_v1(
         init=init,
         dims={"nO": nO},
         layers=layers,
-        attrs={"reads_flat": True, "resize_output": resize_output, "running": RunningNgrams},
+        attrs={
+            "attr": attr,
+            "learn": True,
+            "learn_vocab": learn_ngrams,
+            "set_vocab": set_no_words,
+            "reads_flat": True,
+            "resize_output": resize_output,
+            "running": RunningNgrams,
+        },
         refs={"ngrams": ngrams, "labels": labels},
     )
+
+
+def learn_ngrams(model: Model, corpus: CorpusKeys) -> None:
+    """Learn how rare the n-grams of a corpus are, once where that is a larger corpus than the
+    component sees. In one that is large, all are alike."""
+    if not model.attrs["learn"]:
+        return
+    ngrams, linear = model.get_ref("ngrams"), model.get_ref("labels").layers[0]
+    size = ngrams.attrs["ngram_size"]
+    texts = (_ngrams(words, size) for words in corpus.texts[intify_attr(model.attrs["attr"])])
+    large = corpus.tokens >= LARGE_CORPUS
+    length = linear.get_dim("length")
+    ngrams.attrs["rarity"] = RarityTable() if large else learn_rarity(texts, length)
+
+
+def set_no_words(model: Model, words: Sequence[str]) -> None:
+    """A list of words does not say in how many texts they are."""
 
 
 def resize_output(model: Model, new_nO: int) -> Model:
@@ -98,11 +133,12 @@ def forward_ngrams(model: Model, X: TokensIn, is_train: bool) -> Tuple[Tuple, Ca
     tokens = Tokens.of(X)
     rate = model.attrs.get("dropout_rate", model.attrs["dropout"]) if is_train else 0.0
     words = tokens.words(intify_attr(model.attrs["attr"]))
-    size = model.attrs["ngram_size"]
+    size, rarity = model.attrs["ngram_size"], model.attrs["rarity"]
     if len(tokens.lengths) == 1:
-        keys, values = _weighted_ngrams(words, size, rate)
+        keys, values = _weighted_ngrams(words, size, rate, rarity)
         return (keys, values, numpy.asarray([len(keys)], dtype="int32")), lambda d_output: []
-    parts = [_weighted_ngrams(text, size, rate) for text in split_rows(words, tokens.lengths)]
+    texts = split_rows(words, tokens.lengths)
+    parts = [_weighted_ngrams(text, size, rate, rarity) for text in texts]
     lengths = numpy.asarray([len(keys) for keys, _ in parts], dtype="int32")
     keys = numpy.concatenate([_NO_KEYS, *(keys for keys, _ in parts)])
     values = numpy.concatenate([_NO_VALUES, *(values for _, values in parts)])
@@ -113,23 +149,31 @@ _NO_KEYS, _NO_VALUES = numpy.zeros(0, dtype="uint64"), numpy.zeros(0, dtype="flo
 
 
 def _weighted_ngrams(
-    words: numpy.ndarray, ngram_size: int, rate: float
+    words: numpy.ndarray, ngram_size: int, rate: float, rarity: RarityTable
 ) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """A text's n-grams and the value of each.
 
     words: Hashes of the text's words, of shape (tokens,). rate: Share of n-grams to drop.
+    rarity: Of all n-grams.
     """
-    longest = min(ngram_size, len(words))
-    longer = [CPU.ngrams(size, words) for size in range(2, longest + 1)]
-    found = numpy.concatenate([words, *longer])
+    found = _ngrams(words, ngram_size)
     value = SCALE / max(len(found), 1) ** 0.5
     if not rate:
-        return found, numpy.full(len(found), value, dtype="float32")
+        values = numpy.full(len(found), value, dtype="float32")
+        return found, values * rarity.find(found)
     # All occurrences of an n-gram are dropped, or none.
     found, counts = numpy.unique(found, return_counts=True)
     kept = numpy.random.random(len(found)) >= rate
-    values = counts[kept] * (value / (1.0 - rate))
-    return found[kept], values.astype("float32")
+    found = found[kept]
+    values = counts[kept] * (value / (1.0 - rate)) * rarity.find(found)
+    return found, values.astype("float32")
+
+
+def _ngrams(words: numpy.ndarray, ngram_size: int) -> numpy.ndarray:
+    """Hashes of a text's n-grams."""
+    longest = min(ngram_size, len(words))
+    longer = [CPU.ngrams(size, words) for size in range(2, longest + 1)]
+    return numpy.concatenate([words, *longer])
 
 
 class RunningNgrams(Running):
@@ -143,6 +187,7 @@ class RunningNgrams(Running):
         attrs = layer.get_ref("ngrams").attrs
         self.size: int = attrs["ngram_size"]
         self.attr = intify_attr(attrs["attr"])
+        self.rarity: RarityTable = attrs["rarity"]
         self.linear = layer.get_ref("labels").layers[0]
         self.bias = CPU.to_numpy(self.linear.get_param("b"))
         sums = numpy.zeros(1 + len(self.bias))
@@ -188,7 +233,7 @@ class RunningNgrams(Running):
 
     def _sum(self, keys: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:
         """The weights of the n-grams of each text, of shape (texts, labels)."""
-        values = numpy.full(len(keys), SCALE, dtype="float32")
+        values = numpy.full(len(keys), SCALE, dtype="float32") * self.rarity.find(keys)
         sums: Any = self.linear.predict((keys, values, counts.astype("int32")))
         return sums.astype("float64") - self.bias
 

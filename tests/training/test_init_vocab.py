@@ -7,7 +7,7 @@ from tests.conftest import make_examples
 
 
 def words(nlp):
-    (layer,) = learners_in(nlp.get_pipe("textcat_lstm").model)
+    _, layer = learners_in(nlp.get_pipe("textcat_lstm").model)
     return layer.attrs["words"].words
 
 
@@ -31,7 +31,7 @@ def test_from_both(nlp, tmp_path):
     path = tmp_path / "words.json"
     path.write_text('["film", "a"]')
     create_init_vocab_v1(corpus=make_examples, path=path)(nlp)
-    (layer,) = find_embeddings(nlp, "textcat_lstm")
+    _, layer = find_embeddings(nlp, "textcat_lstm")
     assert words(nlp) == ["film", "a"]
     assert layer.attrs["words"].vectors.shape == (3, 8)
 

@@ -1,4 +1,5 @@
-"""Accuracy on small and uneven sets of texts, against spaCy's classifiers and a linear SVM.
+"""Accuracy on small and uneven sets of texts, against spaCy's classifiers, a linear SVM
+and a small transformer.
 
     python -m benchmarks.datasets
     python -m benchmarks.datasets --sets grammar genres --models textcat_lstm bow --seeds 0
@@ -11,18 +12,21 @@ JSON lines as they come, and what is there already is not run again.
 """
 
 import argparse
+import importlib
 import io
 import logging
 import statistics
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 import numpy
 import spacy
 import srsly
+import torch
 from spacy.scorer import PRFScore, ROCAUCScore
 from spacy.tokens import DocBin
 from spacy.training.initialize import init_nlp
@@ -42,6 +46,9 @@ MULTILABEL_WEIGHTS = {"cats_macro_auc": 1.0}
 SVM_CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 # spaCy's default schedule goes on until 1,600 steps bring nothing better: so much is enough here.
 MAX_STEPS = 4000
+
+# A small transformer, for the model minilm: its name, or its folder.
+TRANSFORMER = "sentence-transformers/all-MiniLM-L6-v2"
 
 # Scores of texts, of shape (texts, labels).
 Scores = numpy.ndarray
@@ -70,21 +77,38 @@ def bow(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
 
 def svm(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
     """TF-IDF of one and two words, and a linear SVM for each label."""
-    try:
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.multiclass import OneVsRestClassifier
-        from sklearn.svm import LinearSVC
-    except ImportError as error:
-        raise SystemExit(
-            "The model svm needs scikit-learn: pip install spacy-rnn[benchmarks]"
-        ) from error
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    text, svm = sklearn("feature_extraction.text"), sklearn("svm")
+    words = text.TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
     X = words.fit_transform([record.text for record in texts.train])
     dev, test = (words.transform([r.text for r in part]) for part in (texts.dev, texts.test))
+    return best_linear(texts, X, dev, test, lambda C: svm.LinearSVC(C=C, random_state=seed))
+
+
+def minilm(texts: TextSet, seed: int, name: str = TRANSFORMER) -> Tuple[Scores, Scores]:
+    """Vectors of texts by a small transformer that stays as it is, and logistic regression."""
+    linear = sklearn("linear_model")
+    parts = [text_vectors(part, name) for part in (texts.train, texts.dev, texts.test)]
+    return best_linear(texts, *parts, lambda C: linear.LogisticRegression(C=100 * C, max_iter=1000))
+
+
+def sklearn(module: str) -> Any:
+    try:
+        return importlib.import_module(f"sklearn.{module}")
+    except ImportError as error:
+        raise SystemExit("This needs scikit-learn: pip install spacy-rnn[benchmarks]") from error
+
+
+def best_linear(
+    texts: TextSet, train: Any, dev: Any, test: Any, make: Callable[[float], Any]
+) -> Tuple[Scores, Scores]:
+    """One linear classifier for each label, with the C that dev is best with.
+
+    train, dev, test: Features of the texts, one row each. make: Makes a classifier of a C.
+    """
     best: Any = None
     for C in SVM_CS:
-        classifier = OneVsRestClassifier(LinearSVC(C=C, random_state=seed))
-        classifier.fit(X, truths(texts.train).astype("int32"))
+        classifier = sklearn("multiclass").OneVsRestClassifier(make(C))
+        classifier.fit(train, truths(texts.train).astype("int32"))
         found = classifier.decision_function(dev)
         quality = objective(found, truths(texts.dev), texts.exclusive)
         if best is None or quality > best[0]:
@@ -92,12 +116,35 @@ def svm(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
     return best[1:]
 
 
+def text_vectors(records: Sequence[Record], name: str) -> numpy.ndarray:
+    """The mean of a transformer's last layer over the first 256 pieces of each text."""
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise SystemExit("This needs: pip install spacy-rnn[transformers]") from error
+    tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModel.from_pretrained(name)
+    texts = sorted((record.text, i) for i, record in enumerate(records))
+    texts.sort(key=lambda item: len(item[0]))
+    vectors = numpy.empty((len(texts), model.config.hidden_size), dtype="float32")
+    for start in range(0, len(texts), 32):
+        part, places = zip(*texts[start : start + 32])
+        options = {"truncation": True, "max_length": 256, "padding": True, "return_tensors": "pt"}
+        inputs = tokenizer(list(part), **options)
+        with torch.no_grad():
+            rows = model(**inputs).last_hidden_state
+        mask = inputs["attention_mask"].unsqueeze(2)
+        vectors[list(places)] = ((rows * mask).sum(1) / mask.sum(1)).numpy()
+    return vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 MODELS: Dict[str, Model] = {"textcat_lstm": ours, "ensemble": ensemble, "bow": bow, "svm": svm}
+MODELS["minilm"] = minilm
 TITLES = {
     "textcat_lstm": "`textcat_lstm`",
     "ensemble": "spaCy's ensemble",
     "bow": "spaCy's bag of words",
     "svm": "TF-IDF + SVM",
+    "minilm": "MiniLM, frozen",
 }
 
 
@@ -246,12 +293,14 @@ def mean_and_spread(values: List[float]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS)[:-1])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--assets", type=Path, default=ROOT / "assets", help="folder of the data")
     parser.add_argument("--output", type=Path, default=ROOT / "metrics" / "datasets.jsonl")
+    parser.add_argument("--transformer", default=TRANSFORMER, help="name or folder, for minilm")
     args = parser.parse_args()
+    MODELS["minilm"] = partial(minilm, name=args.transformer)
     if args.device == "gpu":
         spacy.require_gpu()
     warnings.simplefilter("ignore")

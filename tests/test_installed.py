@@ -23,7 +23,8 @@ PIPELINES = sorted((REPOSITORY / "pipelines").glob("*.whl"))
 def blocks(language, heading):
     """The code blocks of a section of the README."""
     section = README.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
-    return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    return [text for name, text in found if name == language]
 
 
 @pytest.fixture(scope="module")

@@ -159,14 +159,12 @@ def _weighted_ngrams(
     found = _ngrams(words, ngram_size)
     value = SCALE / max(len(found), 1) ** 0.5
     if not rate:
-        values = numpy.full(len(found), value, dtype="float32")
-        return found, values * rarity.find(found)
+        return found, rarity.weigh(found, value)
     # All occurrences of an n-gram are dropped, or none.
     found, counts = numpy.unique(found, return_counts=True)
     kept = numpy.random.random(len(found)) >= rate
     found = found[kept]
-    values = counts[kept] * (value / (1.0 - rate)) * rarity.find(found)
-    return found, values.astype("float32")
+    return found, rarity.weigh(found, counts[kept] * (value / (1.0 - rate)))
 
 
 def _ngrams(words: numpy.ndarray, ngram_size: int) -> numpy.ndarray:
@@ -233,7 +231,7 @@ class RunningNgrams(Running):
 
     def _sum(self, keys: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:
         """The weights of the n-grams of each text, of shape (texts, labels)."""
-        values = numpy.full(len(keys), SCALE, dtype="float32") * self.rarity.find(keys)
+        values = self.rarity.weigh(keys, SCALE)
         sums: Any = self.linear.predict((keys, values, counts.astype("int32")))
         return sums.astype("float64") - self.bias
 

@@ -24,11 +24,17 @@ class RarityTable:
     def __init__(self, values: Optional[numpy.ndarray] = None):
         self.values = values
 
-    def find(self, keys: numpy.ndarray) -> Any:
-        """The weight of each n-gram. keys: Hashes of n-grams."""
-        if self.values is None:
-            return numpy.float32(1.0)
-        return self.values.take(keys % numpy.uint64(len(self.values)))
+    def weigh(self, keys: numpy.ndarray, values: Any) -> numpy.ndarray:
+        """The weight of each n-gram times a value.
+
+        keys: Hashes of n-grams. values: One for all, or one for each.
+        RETURNS: Products of shape (n-grams,).
+        """
+        weights = _ONE if self.values is None else self.values
+        return weights.take(keys % numpy.uint64(len(weights))) * numpy.float32(values)
+
+
+_ONE = numpy.ones(1, dtype="float32")
 
 
 def learn_rarity(texts: Iterable[numpy.ndarray], size: int) -> RarityTable:

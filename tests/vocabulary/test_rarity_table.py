@@ -24,20 +24,20 @@ def test_by_hand():
     common, rare = math.log(3 / 2), math.log(3)
     scale = ((2 * common**2 + 2 * rare**2) / 4) ** 0.5
     expected = [common / scale, rare / scale, rare / scale]
-    assert table.find(keys(1, 2, 3)) == pytest.approx(expected, rel=1e-3)
+    assert table.weigh(keys(1, 2, 3), 1.0) == pytest.approx(expected, rel=1e-3)
     # A key that no text has is as rare as those of one text; keys are folded into the table.
-    assert table.find(keys(50, 2 + 64)) == pytest.approx([rare / scale] * 2, rel=1e-3)
+    assert table.weigh(keys(50, 2 + 64), 1.0) == pytest.approx([rare / scale] * 2, rel=1e-3)
 
 
 def test_rarest():
     texts = [keys(1, 2 + i // 2) for i in range(3 * RAREST)]
-    once, twice = learn_rarity([*texts, keys(9000)], 2**14).find(keys(9000, 2))
+    once, twice = learn_rarity([*texts, keys(9000)], 2**14).weigh(keys(9000, 2), 1.0)
     assert once == twice
 
 
 def test_without_a_corpus_all_are_alike():
-    assert RarityTable().find(keys(1, 2)) == 1.0
-    assert numpy.isfinite(learn_rarity([keys()], 8).find(keys(1)))
+    assert (RarityTable().weigh(keys(1, 2), 0.5) == 0.5).all()
+    assert numpy.isfinite(learn_rarity([keys()], 8).weigh(keys(1), 1.0))
 
 
 def test_bytes():
@@ -45,8 +45,8 @@ def test_bytes():
     for table in (RarityTable(), learn_rarity([keys(1, 2), keys(1)], 16)):
         data = serialize_attr(table, table, "rarity", model)
         loaded = deserialize_attr(RarityTable(), data, "rarity", model)
-        found = loaded.find(keys(1, 2)) * numpy.ones(2)
-        assert (found == table.find(keys(1, 2)) * numpy.ones(2)).all()
+        found = loaded.weigh(keys(1, 2), 1.0) * numpy.ones(2)
+        assert (found == table.weigh(keys(1, 2), 1.0) * numpy.ones(2)).all()
 
 
 @pytest.mark.parametrize("bad", [b"", b"abc", numpy.asarray([numpy.nan], "float16").tobytes(), 3])

@@ -134,7 +134,10 @@ class Errors:
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
-    R402 = "[R402] {path} has no column '{column}'. Its columns are: {found}."
+    R402 = (
+        "[R402] {path} has no column '{column}'. Its columns are: {found}. The columns of the text "
+        "and the label, and the delimiter, can be set."
+    )
     R403 = "[R403] {path}, {unit} {line}: {problem}."
     R404 = (
         "[R404] The package '{package}' is not installed: it holds the data of this corpus. "
@@ -266,3 +269,7 @@ class Errors:
         "Nothing was written. Give a larger --tolerance if that is good enough."
     )
     R619 = "[R619] The pipeline has no component of this package. It has: {names}."
+    R620 = (
+        "[R620] --threshold is for components whose labels do not exclude each other, as "
+        "textcat_multilabel_lstm. The pipeline has: {found}."
+    )

@@ -3,6 +3,7 @@
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from spacy.language import Language
+from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
 from spacy.util import minibatch
 
@@ -18,26 +19,32 @@ class Writers(NamedTuple):
     cats: Names of those that write `Doc.cats`.
     labels: Their labels.
     tags: From the names of those that write tags to what they write, "pos" or "tag".
+    threshold: From which score on a label counts, where labels do not exclude each other; None
+        where they do.
     """
 
     cats: List[str]
     labels: List[str]
     tags: Dict[str, List[str]]
+    threshold: Optional[float]
 
 
 class Prediction(NamedTuple):
-    """A text's row in the input, its document, and `result`: with `cats` and the best `label`,
-    where a component writes categories; and with `tokens`, where one writes tags."""
+    """A text's row in the input, its document, and `result`: with `cats` and the best `label`
+    (or, where they do not exclude each other, all `labels` that count), where a component writes
+    categories; and with `tokens`, where one writes tags."""
 
     row: Row
     doc: Doc
     result: Dict[str, Any]
 
 
-def find_writers(nlp: Language) -> Writers:
+def find_writers(nlp: Language, threshold: Optional[float] = None) -> Writers:
     """Who writes what, as the components' factories and settings say it.
 
-    RAISES: ValueError if no component writes categories or tags.
+    threshold: In place of the component's own, where labels do not exclude each other.
+    RAISES: ValueError if no component writes categories or tags, and for a threshold where none
+        is of use.
     """
     cats: List[str] = []
     labels: List[str] = []
@@ -54,7 +61,12 @@ def find_writers(nlp: Language) -> Writers:
             tags[name] = [chosen] if chosen in TAG_ATTRS else attrs
     if not cats and not tags:
         raise ValueError(Errors.R605.format(found=", ".join(nlp.pipe_names) or "none"))
-    return Writers(cats, list(dict.fromkeys(labels)), tags)
+    several = [n for n in cats if isinstance(nlp.get_pipe(n), MultiLabel_TextCategorizer)]
+    if threshold is not None and not several:
+        raise ValueError(Errors.R620.format(found=", ".join(nlp.pipe_names)))
+    if several and threshold is None:
+        threshold = _settings(nlp, several[-1]).get("threshold", 0.5)
+    return Writers(cats, list(dict.fromkeys(labels)), tags, threshold)
 
 
 def _settings(nlp: Language, name: str) -> Dict[str, Any]:
@@ -102,7 +114,10 @@ def to_result(doc: Doc, writers: Writers) -> Dict[str, Any]:
     result: Dict[str, Any] = {}
     if writers.cats:
         result["cats"] = dict(ranked(doc.cats))
-        result["label"] = best_label(doc.cats)
+        if writers.threshold is None:
+            result["label"] = best_label(doc.cats)
+        else:
+            result["labels"] = [n for n, x in ranked(doc.cats) if x >= writers.threshold]
     if writers.tags:
         named = {attr for attrs in writers.tags.values() for attr in attrs}
         # Others may follow from them, as spaCy's attribute_ruler makes POS of TAG.

@@ -26,7 +26,8 @@ class JsonlWriter:
 
 
 class CsvWriter:
-    """The columns of the input, then the best label and the score of each, and words with tags.
+    """The columns of the input, then the best label, or those that count, and the score of each,
+    and words with tags.
 
     labels: Those that have a column.
     """
@@ -61,7 +62,8 @@ class CsvWriter:
     def _flat(self, result: Dict[str, Any]) -> Dict[str, Any]:
         flat: Dict[str, Any] = {}
         if "cats" in result:
-            flat["label"] = result["label"]
+            key = "label" if "label" in result else "labels"
+            flat[key] = result[key]
             # The label's own column comes first; scores follow in the order of the component.
             flat.update({name: result["cats"].get(name) for name in self.labels})
             flat.update(result["cats"])

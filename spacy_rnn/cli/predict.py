@@ -82,6 +82,13 @@ def predict(
     probabilities: bool = typer.Option(
         False, "--probabilities", help="Also give the probability of each tag."
     ),
+    threshold: Optional[float] = typer.Option(
+        None,
+        min=0.0,
+        max=1.0,
+        help="From which score on a label counts, where labels do not exclude each other. "
+        "If not given, the component's own.",
+    ),
     bad: Optional[Path] = typer.Option(
         None,
         help="File for rows that cannot be used, written only if there are any. "
@@ -99,8 +106,9 @@ def predict(
     give.
 
     Each text comes with all that the input has beside it. Added are, where a component writes
-    categories, `cats` with the score of each and the best `label`; where one writes tags,
-    `tokens` (in CSV: one column of WORD/TAG pairs). What the input calls by one of these names
+    categories, `cats` with the score of each (in CSV: a column for each) and the best `label`, or
+    all `labels` that count where they do not exclude each other; where one writes tags, `tokens`
+    (in CSV: one column of WORD/TAG pairs). What the input calls by one of these names
     stays: then `predicted_label` is added, and so on.
 
     A row that cannot be used (no text or not a string, malformed, not of the encoding, longer
@@ -115,7 +123,7 @@ def predict(
         layout = Layout(input_format and input_format.value, delimiter, encoding)
         rows = read_inputs(text or [], sources, text_column, layout)
         nlp = spacy.load(model)
-        writers = find_writers(nlp)
+        writers = find_writers(nlp, threshold)
         with BadRows(bad_path) as bad_rows, open_writer(output, format, text_column, writers) as to:
             found = predict_rows(
                 nlp,

@@ -108,7 +108,7 @@ def find_bad_byte(line: str, encoding: str = "utf-8") -> Optional[str]:
     if found is None:
         return None
     name = encoding.upper()
-    advice = "save the file in UTF-8" if name == "UTF-8" else "set another encoding"
+    advice = "set its encoding, or save it in UTF-8" if name == "UTF-8" else "set another encoding"
     return f"the byte {ord(found.group()) - _FIRST_BYTE:02x} is not {name}: {advice}"
 
 

@@ -145,7 +145,15 @@ class ConsoleLog:
         headings = [*self.headings, *self._total("SCORE")]
         cells = zip(headings, self._score_cells(best))
         scores = ", ".join(f"{heading} {cell}" for heading, cell in cells)
-        found = self.printer.good(f"Best of {self.last_step} steps: step {best['step']}, {scores}")
+        if best["step"] == 0 and self.last_step > 0:
+            found = self.printer.warn(
+                f"None of {self.last_step} steps is better than no training: {scores}. Steps are "
+                f"evaluated every {self.eval_frequency} ([training] eval_frequency)."
+            )
+        else:
+            found = self.printer.good(
+                f"Best of {self.last_step} steps: step {best['step']}, {scores}"
+            )
         # wasabi wraps lines, and a wrapped command could not be copied.
         lines = [found.replace("\n", " "), f"  {_next(best)}"]
         print(*lines, sep="\n", file=self.stdout, flush=True)

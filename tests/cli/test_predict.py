@@ -17,6 +17,7 @@ import pytest
 import spacy
 from spacy.language import Language
 from spacy.tokens import DocBin
+from spacy.training import Example
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
@@ -352,3 +353,36 @@ def test_a_reader_that_has_had_enough(models, here):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     found = subprocess.run(command, shell=True, capture_output=True, text=True, env=environment)
     assert len(rows_of(found.stdout)) == 1 and found.stderr == ""
+
+
+def test_labels_that_do_not_exclude_each_other(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat_multilabel_lstm", config={"threshold": 0.4})
+    cats = [{"A": 1.0, "B": 1.0}, {"A": 0.0, "B": 0.0}]
+    texts = ["both of them", "neither one"]
+    examples = [Example.from_dict(nlp.make_doc(text), {"cats": c}) for text, c in zip(texts, cats)]
+    optimizer = nlp.initialize(lambda: examples)
+    for _ in range(60):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "several")
+    args = ["predict", str(tmp_path / "several"), "--text", texts[0], "--text", texts[1]]
+
+    def labels(*options):
+        found = CliRunner().invoke(app, [*args, "--format", "jsonl", *options])
+        return [json.loads(line)["labels"] for line in found.stdout.splitlines()]
+
+    assert [sorted(found) for found in labels()] == [["A", "B"], []]
+    assert [sorted(found) for found in labels("--threshold", "0")] == [["A", "B"]] * 2
+    assert labels("--threshold", "1") == [[], []]
+    table = CliRunner().invoke(app, [*args, "--format", "csv"]).stdout.splitlines()
+    assert table[0] == "text,labels,A,B" and table[2].startswith("neither one,[],")
+
+
+def test_a_threshold_where_labels_exclude_each_other(tmp_path):
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat_lstm", config={"model": small_model()})
+    train(nlp, make_examples(nlp), steps=2)
+    nlp.to_disk(tmp_path / "one")
+    args = ["predict", str(tmp_path / "one"), "--text", "a", "--threshold", "0.3"]
+    found = CliRunner().invoke(app, args)
+    assert found.exit_code == 1 and "R620" in found.output

@@ -238,3 +238,16 @@ def test_training_that_is_interrupted(training, tmp_path, error, step, said):
     found = [line for line in stdout.getvalue().splitlines() if "Best" in line]
     assert len(found) == len(said) and all(a in b for a, b in zip(said, found))
     assert (tmp_path / "model-best").exists() == bool(said)
+
+
+def test_says_so_where_only_the_untrained_pipeline_was_evaluated(nlp):
+    nlp.config["training"]["eval_frequency"] = 175
+    stdout = io.StringIO()
+    log, close = create_console_logger_v1(progress_bar=False)(nlp, stdout, io.StringIO())
+    log(info(0, 100, 0.7, 0.5))
+    for _ in range(60):
+        log(None)
+    close()
+    text = " ".join(stdout.getvalue().split())
+    assert "None of 60 steps is better than no training" in text
+    assert "every 175 ([training] eval_frequency)" in text and "Best of" not in text

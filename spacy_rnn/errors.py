@@ -273,3 +273,4 @@ class Errors:
         "[R620] --threshold is for components whose labels do not exclude each other, as "
         "textcat_multilabel_lstm. The pipeline has: {found}."
     )
+    R621 = "[R621] {path} holds pipelines, but is none itself. Use {best}."

@@ -122,6 +122,7 @@ def predict(
         check_output(output, format, bad_path, sources)
         layout = Layout(input_format and input_format.value, delimiter, encoding)
         rows = read_inputs(text or [], sources, text_column, layout)
+        check_model(model)
         nlp = spacy.load(model)
         writers = find_writers(nlp, threshold)
         with BadRows(bad_path) as bad_rows, open_writer(output, format, text_column, writers) as to:
@@ -142,6 +143,13 @@ def predict(
     if bad_rows.count:
         say(f"{bad_rows.count} row(s) could not be used: they are in {bad_path}")
         raise typer.Exit(1 if strict else 0)
+
+
+def check_model(model: str) -> None:
+    """RAISES: ValueError for the folder that `spacy train` has written pipelines into."""
+    best = Path(model) / "model-best"
+    if best.is_dir() and not (Path(model) / "meta.json").exists():
+        raise ValueError(Errors.R621.format(path=model, best=best))
 
 
 def find_sources(texts: Optional[List[str]], files: Optional[List[str]]) -> List[str]:

@@ -386,3 +386,9 @@ def test_a_threshold_where_labels_exclude_each_other(tmp_path):
     args = ["predict", str(tmp_path / "one"), "--text", "a", "--threshold", "0.3"]
     found = CliRunner().invoke(app, args)
     assert found.exit_code == 1 and "R620" in found.output
+
+
+def test_the_folder_of_a_training_names_the_pipeline_in_it(tmp_path):
+    (tmp_path / "model-best").mkdir()
+    found = CliRunner().invoke(app, ["predict", str(tmp_path), "--text", "a"])
+    assert found.exit_code == 1 and "R621" in found.output and "model-best" in found.output

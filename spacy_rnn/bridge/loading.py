@@ -13,6 +13,8 @@ from ..errors import Errors
 
 # What a layer is, beside the values of its parameters and its shims.
 PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
+# What layers learn that version 0.4 did not know.
+NEWER = ("rarity",)
 
 
 @contextmanager
@@ -40,6 +42,7 @@ def load_model(model: Model, data: bytes) -> None:
     """
     _check_parts(model, data)
     before = [(node, _state_of(node)) for node in model.walk()]
+    _forget_newer(model, data)
     model.from_bytes(data)
     _widen(model)
     for node, state in before:
@@ -59,11 +62,19 @@ def _check_parts(model: Model, data: bytes) -> None:
     if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
         raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
     for node, attrs, params, shims in zip(nodes, msg["attrs"], msg["params"], msg["shims"]):
-        tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut", "rarity"}
+        tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut", *NEWER}
         whole = set(params) == set(node.param_names) and tables <= set(attrs)
         if not whole or len(shims) != len(node.shims):
             problem = "some of its data are missing, or there are others"
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
+
+
+def _forget_newer(model: Model, data: bytes) -> None:
+    """Empty what a model may have learned and older versions do not save."""
+    for node, attrs in zip(model.walk(), srsly.msgpack_loads(data)["attrs"]):
+        for name in NEWER:
+            if name in node.attrs and name not in attrs:
+                node.attrs[name] = type(node.attrs[name])()
 
 
 def _widen(model: Model) -> None:

@@ -18,6 +18,10 @@ from .safe_loading import SafeLoading
 class Component(Represented, SafeLoading):
     """A mixin for trainable components, which brings `update` and `rehearse`."""
 
+    # What a component says itself: the loss of `update` and its gradient; the scores, from 0 to 1,
+    # and a callback from their gradient.
+    _loss: Callable[[List[Example], Tokens, Any], Tuple[float, Any]]
+    _forward: Callable[[Any, Tokens, bool], Tuple[Any, Callable]]
     _rehearsal_model: Any
     finish_update: Callable[[Any], None]
 
@@ -90,14 +94,6 @@ class Component(Represented, SafeLoading):
         target, _ = self._forward(self._rehearsal_model, tokens, False)
         gradient = scores - target
         return float((gradient**2).sum()), gradient
-
-    def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
-        """The loss of `update`, and its gradient."""
-        raise NotImplementedError
-
-    def _forward(self, model: Any, tokens: Tokens, is_train: bool) -> Tuple[Any, Callable]:
-        """The scores, from 0 to 1, and a callback from their gradient."""
-        raise NotImplementedError
 
     def _tokens_of(self, docs: List[Doc]) -> Tokens:
         """The tokens that the model reads."""

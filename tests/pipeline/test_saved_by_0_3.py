@@ -7,6 +7,8 @@ import pytest
 import spacy
 import srsly
 
+from tests.conftest import make_examples
+
 FOLDER = Path(__file__).parent / "saved_by_0_3"
 SAVED = srsly.read_json(FOLDER / "scores.json")
 
@@ -34,3 +36,14 @@ def test_are_saved_again_and_trained_on(name, tmp_path):
     nlp.to_disk(tmp_path)
     found = spacy.load(tmp_path).get_pipe(name).predict(docs)
     assert all(numpy.array_equal(a, b) for a, b in zip(found, expected))
+
+
+def test_nothing_is_left_of_what_was_learned_before():
+    """Weights of n-grams by how rare they are, which 0.3 does not have."""
+    nlp = spacy.load(FOLDER / "textcat_lstm", exclude=["tokenizer"])
+    pipe = nlp.get_pipe("textcat_lstm")
+    pipe.initialize(lambda: make_examples(nlp), nlp=nlp)
+    assert pipe.model.get_ref("linear_model").get_ref("ngrams").attrs["rarity"].values is not None
+    pipe.from_disk(FOLDER / "textcat_lstm" / "textcat_lstm", exclude=["vocab"])
+    for text, expected in zip(SAVED["texts"], SAVED["scores"]["textcat_lstm"]):
+        assert nlp(text).cats == pytest.approx(expected, abs=1e-5)

@@ -61,7 +61,7 @@ class Errors:
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
     R202 = (
         "[R202] The linear_model '{name}' must return logits, which are zero before it has learned "
-        "anything, and be able to grow labels: use spacy-rnn.NgramLinear.v1."
+        "anything, and be able to grow labels: use spacy-rnn.NBSVM.v1."
     )
 
     # pipeline

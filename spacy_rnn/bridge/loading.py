@@ -114,7 +114,7 @@ def check_model(model: Model) -> None:
             problem = "" if value is None else _problem_of(node, name, value)
             if problem:
                 raise ValueError(Errors.R102.format(name=node.name, problem=problem))
-        if "check" in node.attrs and node.shims[0]._model is not None:
+        if "check" in node.attrs and all(shim._model is not None for shim in node.shims):
             node.attrs["check"](node)
 
 

@@ -19,6 +19,7 @@ from ..vocabulary.learning import CorpusKeys
 from ..vocabulary.rarity_table import RarityTable, learn_rarity
 from .checks import check_at_least, check_attr, check_rate
 from .running import Running, States
+from .windows import CPU, ngrams_that_end, windows_of
 
 # thinc's Adam moves every weight at one pace, whatever its gradient. Features of this
 # size make the sum over a text's n-grams move as fast as the net does: at ten times
@@ -29,9 +30,6 @@ SCALE = 2.5
 # reviews, weights by document frequency make the best step 0.2 points worse, on 1,000 of them 2
 # points better.
 LARGE_CORPUS = 2_000_000
-
-# spaCy keeps tokens on the CPU, and thinc's sparse layer works there, also beside a GPU.
-CPU = NumpyOps()
 
 
 @registry.architectures("spacy-rnn.NgramLinear.v1")
@@ -183,19 +181,18 @@ class RunningNgrams(Running):
 
     def __init__(self, name: str, layer: Model):
         attrs = layer.get_ref("ngrams").attrs
-        self.size: int = attrs["ngram_size"]
         self.attr = intify_attr(attrs["attr"])
         self.rarity: RarityTable = attrs["rarity"]
         self.linear = layer.get_ref("labels").layers[0]
         self.bias = CPU.to_numpy(self.linear.get_param("b"))
         sums = numpy.zeros(1 + len(self.bias))
-        self.initial = [sums, numpy.zeros(self.size - 1, dtype="uint64")]
+        self.initial = [sums, numpy.zeros(attrs["ngram_size"] - 1, dtype="uint64")]
 
     def add(self, X: Tokens, states: States) -> numpy.ndarray:
         """RETURNS: The logits, of shape (texts, labels)."""
         sums, last = states
-        windows = self._windows(X, last)
-        keys, counts = self._ngrams(windows)
+        windows = windows_of(X.words(self.attr), X.lengths, last)
+        keys, counts = ngrams_that_end(windows)
         ends = X.lengths.cumsum()
         if len(ends) < len(counts):
             counts = numpy.add.reduceat(counts, ends - X.lengths)
@@ -203,31 +200,6 @@ class RunningNgrams(Running):
         sums[:, 1:] += self._sum(keys, counts)
         last[:] = windows[ends - 1, 1:]
         return self._logits(sums)
-
-    def _windows(self, X: Tokens, last: numpy.ndarray) -> numpy.ndarray:
-        """Each word behind the words before it, 0 where there are none, of shape (tokens,
-        ngram_size). last: The last words of each text before."""
-        words, lengths = X.words(self.attr), X.lengths
-        if len(lengths) == len(words):
-            return numpy.concatenate((last, words[:, None]), axis=1)
-        context = self.size - 1
-        parts = lengths + context
-        place = numpy.arange(parts.sum()) - (parts.cumsum() - parts).repeat(parts)
-        new = place >= context
-        joined = numpy.empty(len(place), dtype="uint64")
-        joined[new], joined[~new] = words, last.ravel()
-        return joined[new.nonzero()[0][:, None] - numpy.arange(context, -1, -1)]
-
-    def _ngrams(self, windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-        """Keys of the n-grams that end in each word, one word's after the other's, and how many
-        each word has."""
-        keys = [windows[:, -1]]
-        for size in range(2, self.size + 1):
-            part = windows[:, self.size - size :]
-            keys.append(CPU.ngrams(size, part.ravel())[::size])
-        # Those of one word, two and so on; not from before the text's first word.
-        whole = windows[:, ::-1] != 0
-        return numpy.stack(keys, axis=1)[whole], whole.sum(axis=1)
 
     def _sum(self, keys: numpy.ndarray, counts: numpy.ndarray) -> numpy.ndarray:
         """The weights of the n-grams of each text, of shape (texts, labels)."""
@@ -241,6 +213,7 @@ class RunningNgrams(Running):
 
     def after_each(self, X: Tokens) -> numpy.ndarray:
         """The logits after each word of one text, of shape (tokens, labels)."""
-        keys, counts = self._ngrams(self._windows(X, numpy.zeros((1, self.size - 1), "uint64")))
+        windows = windows_of(X.words(self.attr), X.lengths, self.initial[1][None])
+        keys, counts = ngrams_that_end(windows)
         found = self._sum(keys, counts)
         return self._logits(numpy.concatenate((counts[:, None], found), axis=1).cumsum(axis=0))

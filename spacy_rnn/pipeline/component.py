@@ -10,7 +10,7 @@ from thinc.api import set_dropout_rate
 from ..bridge.tokens import Tokens
 from ..engine.forks import forks_wait
 from ..errors import Errors
-from ..vocabulary.learning import learn_vocab, learners_in, set_vocab
+from ..vocabulary.learning import CorpusKeys, learn_vocab, learners_in, set_vocab
 from .representation import Represented
 from .safe_loading import SafeLoading
 
@@ -107,8 +107,10 @@ class Component(Represented, SafeLoading):
         get_examples: Callable[[], Iterable[Example]],
         vocab: Optional[Iterable[str]],
         count: Callable[[Example], None],
-    ) -> None:
-        """Learn the vocabulary in one pass over all examples, each of which is counted."""
+    ) -> CorpusKeys:
+        """Learn the vocabulary in one pass over all examples, each of which is counted.
+
+        RETURNS: The words of all examples."""
         if not callable(get_examples):
             # Raises. Not called otherwise, since it reads the whole corpus.
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
@@ -121,7 +123,7 @@ class Component(Represented, SafeLoading):
                 count(eg)
                 yield eg.predicted
 
-        learn_vocab(layers, docs())
+        return learn_vocab(layers, docs())
 
     def _error(self, message: str, **facts: Any) -> ValueError:
         """An error about this component. message: One of `Errors`, which has gaps for facts."""

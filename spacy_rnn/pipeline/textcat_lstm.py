@@ -12,6 +12,7 @@ from spacy.training import Example, validate_examples
 from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
+from tqdm.auto import tqdm
 
 from ..bridge.ragged import reads_flat
 from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
@@ -22,8 +23,11 @@ from ..errors import Errors, Warnings
 from ..layers.running import running_form
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
+from ..vocabulary.nb_svm import Target
 from .component import Component, sample_of, start_of
 
+# Tokens from which on it is shown that a fit takes a while.
+LONG_FIT = 1_000_000
 ClassWeight = Union[None, str, Dict[str, float]]
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_lstm")
@@ -143,7 +147,7 @@ class TextCatLSTM(Component, TextCategorizer):
         sample = sample_of(get_examples())
         super().initialize(lambda: sample, nlp=nlp, labels=names, positive_label=positive_label)
         self._check_weight_labels()
-        self._start_from_frequencies(counts)
+        self._start(counts)
 
     def _learn(
         self,
@@ -158,7 +162,7 @@ class TextCatLSTM(Component, TextCategorizer):
             self._validate_categories([eg])
             counts.add(eg)
 
-        self._read_corpus(get_examples, vocab, count)
+        counts.words = self._read_corpus(get_examples, vocab, count)
         if not counts.lengths:
             raise self._error(Errors.R301)
         if labels is None and not self.labels:
@@ -197,6 +201,28 @@ class TextCatLSTM(Component, TextCategorizer):
         for label in weights if isinstance(weights, dict) else ():
             if label not in self.labels:
                 raise self._error(Errors.R305, label=label, labels=self.labels)
+
+    def _start(self, counts: "CorpusCounts") -> None:
+        """Begin with what labels alone say, before the net learns: a fit to them where the model
+        has a layer that is fitted, else how frequent they are."""
+        layers = [node for node in self.model.walk() if "fit_labels" in node.attrs]
+        if not layers:
+            self._start_from_frequencies(counts)
+            return
+        shown = {"disable": None if sum(counts.lengths) > LONG_FIT else True, "leave": False}
+        for layer in layers:
+            with tqdm(desc="Fitting n-grams to labels", bar_format="{desc} ...", **shown):
+                layer.attrs["fit_labels"](layer, counts.words, self._target(counts))
+
+    def _target(self, counts: "CorpusCounts") -> Target:
+        """What is known of all texts of a corpus."""
+        shape = len(counts.cats), len(self.labels)
+        truths, known = numpy.zeros(shape, dtype="float32"), numpy.zeros(shape, dtype="float32")
+        for truth, is_known, cats in zip(truths, known, counts.cats):
+            for i, label in enumerate(self.labels):
+                truth[i], is_known[i] = cats.get(label, 0.0), label in cats
+        weights = self.model.ops.to_numpy(self._weights())
+        return Target(truths, numpy.where(truths > 0, weights, 1.0) * known, self.exclusive_classes)
 
     def _start_from_frequencies(self, counts: "CorpusCounts") -> None:
         """Begin with scores as frequent as the labels are: a bias would take hundreds of steps
@@ -367,19 +393,22 @@ class TextCatLSTM(Component, TextCategorizer):
 
 
 class CorpusCounts:
-    """What `initialize` wants to know of a corpus: texts' lengths, and how often each
-    label is true, and how often annotated as not true."""
+    """What `initialize` wants to know of a corpus: texts' lengths, categories and words, and how
+    often each label is true, and how often annotated as not true."""
 
     def __init__(self) -> None:
         self.lengths: List[int] = []
         # In the order in which they were seen.
         self.labels: Dict[str, None] = {}
+        self.cats: List[Dict[str, float]] = []
+        self.words: Any = None
         self.positive: Counter = Counter()
         self.negative: Counter = Counter()
 
     def add(self, eg: Example) -> None:
         """Count one example."""
         self.lengths.append(len(eg.predicted))
+        self.cats.append(eg.reference.cats)
         for label, value in eg.reference.cats.items():
             self.labels[label] = None
             (self.positive if value else self.negative)[label] += 1

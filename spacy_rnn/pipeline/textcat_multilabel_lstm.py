@@ -91,7 +91,7 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         sample = sample_of(get_examples())
         MultiLabel_TextCategorizer.initialize(self, lambda: sample, nlp=nlp, labels=names)
         self._check_weight_labels()
-        self._start_from_frequencies(counts)
+        self._start(counts)
 
     def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
         return numpy.log((positive + 1.0) / (negative + 1.0))

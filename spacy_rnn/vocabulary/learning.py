@@ -5,6 +5,8 @@ A layer that learns a vocabulary says so by what it has in `attrs`:
 attr: The attribute of tokens that it reads.
 learn_vocab: Called with the layer and a `CorpusKeys`.
 set_vocab: Called with the layer and a list of words, most frequent first.
+fit_labels: If it learns from labels as well, called when these are known, with the layer, a
+    `CorpusKeys` and a `Target`.
 start: What its vectors start from, if it has a choice. "cooccurrence" takes a while.
 """
 
@@ -78,12 +80,13 @@ def set_vocab(layers: Sequence[Model], words: Sequence[str]) -> None:
         layer.attrs["set_vocab"](layer, words)
 
 
-def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> None:
+def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> CorpusKeys:
     """Fill the vocabularies of layers from all training texts, in one pass. If that takes
     longer than a moment, a terminal or notebook shows how far it is.
 
     layers: Those that `learners_in` finds. Those filled by `set_vocab` keep their words.
     docs: The training texts. All are read, also where there is nothing to learn.
+    RETURNS: The words of all texts.
     """
     corpus = CorpusKeys({intify_attr(layer.attrs["attr"]) for layer in layers})
     started = time.perf_counter()
@@ -99,3 +102,4 @@ def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> None:
         what = "co-occurrence vectors" if vectors else "the vocabulary"
         with tqdm(desc=f"Learning {what}", bar_format="{desc} ...", **shown):
             layer.attrs["learn_vocab"](layer, corpus)
+    return corpus

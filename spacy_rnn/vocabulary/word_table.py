@@ -11,7 +11,10 @@ from thinc.model import deserialize_attr, serialize_attr
 from ..engine.plan import FEW_KEYS
 
 # Buckets for each key: with so many, most keys have a bucket of their own.
-BUCKETS = 4
+BUCKETS = 2
+# Of more keys, none is looked up one by one: Python's dictionary of them would take more memory
+# than all else.
+MOST_PLACES = 100_000
 
 
 class KeyIndex:
@@ -26,13 +29,14 @@ class KeyIndex:
         self._mask = numpy.uint64(2 ** (BUCKETS * len(keys)).bit_length() - 1)
         buckets = self._buckets(keys)
         counts = numpy.bincount(buckets, minlength=int(self._mask) + 1)
-        self._starts = counts.cumsum() - counts
-        self._longest = int(counts.max())
+        # Where each bucket starts, and behind the last one where that ends.
+        self._starts = numpy.concatenate(([0], counts.cumsum())).astype("int32")
         order = numpy.argsort(buckets, kind="stable")
-        # A search reads on for the size of the longest bucket, also behind the last one.
-        self._order = numpy.append(order, numpy.full(self._longest + 1, -1))
-        self._keys = numpy.append(keys[order], numpy.zeros(self._longest + 1, dtype="uint64"))
-        self._places: Dict[int, int] = dict(zip(keys.tolist(), range(len(keys))))
+        # An empty bucket at the end is looked into as well.
+        self._order = numpy.append(order, -1)
+        self._keys = numpy.append(keys[order], numpy.zeros(1, dtype="uint64"))
+        places = zip(keys.tolist(), range(len(keys))) if len(keys) <= MOST_PLACES else ()
+        self._places: Dict[int, int] = dict(places)
 
     def _buckets(self, keys: numpy.ndarray) -> numpy.ndarray:
         return (keys & self._mask).astype("int64")
@@ -40,20 +44,24 @@ class KeyIndex:
     def find(self, keys: numpy.ndarray) -> numpy.ndarray:
         """RETURNS: The place in the list of each of some keys, -1 for those that it does not
         have, of shape (keys,)."""
-        if len(keys) <= FEW_KEYS:
+        if len(keys) <= FEW_KEYS and self._places:
             places = map(self._places.get, keys.tolist(), repeat(-1))
             return numpy.fromiter(places, "int64", len(keys))
         keys = keys.astype("uint64", copy=False)
-        places = self._starts[self._buckets(keys)]
+        buckets = self._buckets(keys)
+        places = self._starts[buckets]
         found = numpy.where(self._keys[places] == keys, self._order[places], -1)
         left = numpy.flatnonzero(found < 0)
-        for step in range(1, self._longest):
+        step = 1
+        while True:
+            # Those that are not found, and whose bucket goes on.
+            left = left[places[left] + step < self._starts[buckets[left] + 1]]
             if not len(left):
-                break
+                return found
             at = places[left] + step
             found[left] = numpy.where(self._keys[at] == keys[left], self._order[at], -1)
             left = left[found[left] < 0]
-        return found
+            step += 1
 
 
 class WordTable:

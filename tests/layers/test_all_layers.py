@@ -16,6 +16,7 @@ from spacy_rnn.bridge.ragged import Rows, join, split
 from spacy_rnn.bridge.shim import shim_of
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
+from spacy_rnn.layers.nb_svm import HeldOut, build_nb_svm_v1
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
 from spacy_rnn.layers.pool import POOLINGS, pool
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
@@ -24,6 +25,7 @@ from spacy_rnn.layers.truncate import truncate
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
 from spacy_rnn.layers.word_char_embed import build_word_char_embed_v1
 from spacy_rnn.vocabulary.learning import learn_vocab, learners_in
+from spacy_rnn.vocabulary.nb_svm import Target
 
 NLP = spacy.blank("en")
 NLP.vocab.vectors = Vectors(
@@ -63,11 +65,12 @@ ENCODERS = {
 }
 CLASSIFIERS = {
     "NgramLinear": lambda: build_ngram_linear_v1(length=64, dropout=0.0),
+    "NBSVM": lambda: build_nb_svm_v1(dropout=0.0),
     "TextCatRNN": textcat,
     "TextCatRNN, everything": lambda: textcat(
         pooling=list(POOLINGS),
         max_tokens=4,
-        linear_model=build_ngram_linear_v1(length=64, dropout=0.0),
+        linear_model=build_nb_svm_v1(dropout=0.0),
         exclusive_classes=False,
     ),
     "TextCatRNN over Tok2Vec": lambda: build_textcat_rnn_v1(build_Tok2Vec_model(words(), net())),
@@ -120,11 +123,15 @@ def predict(name, layer, texts):
 def make(name, validate=False):
     with data_validation(validate):
         layer = LAYERS[name]()
-        learn_vocab(learners_in(layer), DOCS)
+        corpus = learn_vocab(learners_in(layer), DOCS)
         texts = texts_for(name)
         Y = numpy.eye(2, dtype="f")[[0, 1, 0, 1, 0]] if name in CLASSIFIERS else None
         layer.initialize(X=flat(layer, texts) if name in PARTS else texts, Y=Y)
     for node in layer.walk():
+        if "fit_labels" in node.attrs:
+            node.attrs["fit_labels"](node, corpus, Target(Y, numpy.ones_like(Y), True))
+            # In training, texts that it was fitted to have other logits.
+            node.attrs["held_out"] = HeldOut()
         # Heads start at zero, which would make all scores alike.
         if node.name in ("linear", "sparse_linear"):
             shape = node.get_param("W").shape

@@ -12,6 +12,7 @@ from thinc.api import Linear
 from spacy_rnn.bridge.ragged import Rows, split_rows
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
+from spacy_rnn.layers.nb_svm import build_nb_svm_v1
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
 from spacy_rnn.layers.pool import POOLINGS, pool
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
@@ -21,6 +22,7 @@ from spacy_rnn.layers.truncate import truncate
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
 from spacy_rnn.layers.word_char_embed import build_word_char_embed_v1
 from spacy_rnn.vocabulary.learning import learn_vocab, learners_in
+from spacy_rnn.vocabulary.nb_svm import Target
 
 NLP = spacy.blank("en")
 WORDS = ["the", "The", "cat", "dog", "saw", "unheard", "\n", "é"]
@@ -57,8 +59,12 @@ READERS = {
     "Tok2Vec": lambda: build_Tok2Vec_model(words(), net()),
     "NgramLinear, 1": lambda: ngrams(1),
     "NgramLinear, 3": lambda: ngrams(3),
+    "NBSVM, 1": lambda: build_nb_svm_v1(1, nO=3),
+    "NBSVM, 4": lambda: build_nb_svm_v1(nO=3),
+    "NBSVM, without n-grams": lambda: build_nb_svm_v1(min_count=9, nO=3),
     "TextCatRNN": textcat,
-    "TextCatRNN, all": lambda: textcat(list(POOLINGS), linear_model=ngrams(2)),
+    "TextCatRNN, all": lambda: textcat(list(POOLINGS), linear_model=build_nb_svm_v1(2)),
+    "TextCatRNN with NgramLinear": lambda: textcat("max", linear_model=ngrams(2)),
     "TextCatRNN, sigmoid": lambda: textcat(["mean", "last"], exclusive_classes=False),
     "TextCatRNN over Tok2Vec": lambda: textcat(
         "last", lambda: build_Tok2Vec_model(words(), net()), lambda: None
@@ -90,9 +96,13 @@ def randomize(layer):
 @pytest.fixture(scope="module", params=READERS)
 def reader(request):
     layer = READERS[request.param]()
-    learn_vocab(learners_in(layer), TRAINING)
+    corpus = learn_vocab(learners_in(layer), TRAINING)
     Y = numpy.eye(3, dtype="f")[:2] if layer.maybe_get_dim("nO") == 3 else None
-    return randomize(layer.initialize(X=TRAINING, Y=Y))
+    layer.initialize(X=TRAINING, Y=Y)
+    for node in layer.walk():
+        if "fit_labels" in node.attrs:
+            node.attrs["fit_labels"](node, corpus, Target(Y, numpy.ones_like(Y), True))
+    return randomize(layer)
 
 
 @pytest.fixture(scope="module", params=ROW_READERS)

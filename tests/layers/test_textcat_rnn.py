@@ -236,10 +236,10 @@ def test_bad_config_fails_where_it_is_read(changes, message):
 
 
 def test_a_linear_model_must_return_logits():
-    with pytest.raises(ValueError, match="R202.*NgramLinear"):
+    with pytest.raises(ValueError, match="R202.*NBSVM"):
         initialized({"linear_model": {**BAG_OF_WORDS, "no_output_layer": False}})
 
 
 def test_a_linear_model_must_be_able_to_grow():
-    with pytest.raises(ValueError, match="R202.*linear.*NgramLinear"):
+    with pytest.raises(ValueError, match="R202.*linear.*NBSVM"):
         build_textcat_rnn_v1(resolve({}).get_ref("tok2vec"), linear_model=Linear())

@@ -1,0 +1,303 @@
+"""`spacy-rnn.NBSVM.v1`: a linear model over n-grams, fitted before the net beside it learns."""
+
+import hashlib
+from typing import Any, Callable, Dict, List, Optional, Tuple
+
+import numpy
+from spacy.attrs import intify_attr
+from spacy.util import registry
+from thinc.api import Model
+from thinc.model import deserialize_attr, serialize_attr
+from thinc.types import Floats2d
+
+from ..bridge.ragged import split_rows
+from ..bridge.tokens import Tokens, lengths_of
+from ..errors import Errors
+from ..types import TokensIn
+from ..vocabulary.learning import CorpusKeys
+from ..vocabulary.nb_svm import Target, fit_nb_svm, strongest, values
+from ..vocabulary.ngrams import Bags, NgramTable, count_ngrams
+from .checks import check, check_at_least, check_attr, check_rate
+from .running import Running, States
+from .windows import CPU, ngrams_that_end, windows_of
+
+# So many times the n-grams that are kept are fitted first, to see which ones say most.
+CANDIDATES = 4
+# Parts of the corpus. What the net learns beside is told by a fit to the others.
+FOLDS = 5
+
+
+@registry.architectures("spacy-rnn.NBSVM.v1")
+def build_nb_svm_v1(
+    ngram_size: int = 4,
+    max_size: int = 262144,
+    min_count: int = 3,
+    attr: str = "NORM",
+    C: float = 0.1,
+    dropout: float = 0.5,
+    nO: Optional[int] = None,
+) -> Model[TokensIn, Floats2d]:
+    """Logits from words and phrases: the `linear_model` of `spacy-rnn.TextCatRNN.v1`. A logistic
+    regression over the n-grams that a text has, scaled by their log-count ratios (Wang and
+    Manning 2012), is fitted to the whole corpus in initialization. Training leaves it as it is,
+    and learns what the net adds, and how much the linear model counts beside.
+
+    In training, a text's logits are those of a model that was fitted without this text: the net
+    would otherwise learn that the linear model is always right.
+
+    ngram_size: Words in the longest n-gram. Shorter ones are counted too.
+    max_size: Number of n-grams to keep, of those that tell labels apart most.
+    min_count: Leave out n-grams that are in fewer texts. In a corpus of less than 10,000 tokens,
+        all are kept.
+    attr: What of a token counts as its word: "NORM", "LOWER" or "ORTH".
+    C: Inverse strength of the L2 penalty, as in scikit-learn's `LogisticRegression`.
+    dropout: Share of texts of which training does not see the logits: what the net beside learns
+        is then not only what the linear model does not know.
+    nO: Number of labels; inferred from the data if null.
+    RETURNS: A model from documents to logits, of shape (docs, labels).
+    RAISES: ValueError for an argument out of its range.
+    """
+    check_attr(attr)
+    check_at_least("ngram_size", ngram_size, 1)
+    check_at_least("max_size", max_size, 1)
+    check_at_least("min_count", min_count, 1)
+    check("C", C, C > 0, "above 0")
+    check_rate("dropout", dropout)
+    attrs: Dict[str, Any] = {
+        "ngram_size": ngram_size,
+        "max_size": max_size,
+        "min_count": min_count,
+        "attr": attr,
+        "C": C,
+        "dropout": dropout,
+        "ngrams": NgramTable(),
+        "held_out": HeldOut(),
+        "learn_vocab": learn_nothing,
+        "set_vocab": learn_nothing,
+        "fit_labels": fit_labels,
+        "reads_flat": True,
+        "resize_output": resize_output,
+        "running": RunningNBSVM,
+        "check": check_size,
+    }
+    # How much the logits count, from 1: decay of weights pulls towards that.
+    params: Dict[str, Any] = {"W": None, "b": None, "scale": None}
+    return Model("nb_svm", forward, init=init, dims={"nO": nO}, params=params, attrs=attrs)
+
+
+class HeldOut:
+    """Logits of the texts of a corpus, each by a model that was fitted without the text. Not
+    saved: they are of use as long as training goes on.
+
+    logits: By hash of the text.
+    """
+
+    def __init__(self, logits: Optional[Dict[bytes, numpy.ndarray]] = None):
+        self.logits = logits or {}
+
+
+serialize_attr.register(HeldOut, lambda _, value, *where: b"")
+deserialize_attr.register(HeldOut, lambda _, data, *where: HeldOut())
+
+
+def init(model: Model, X: Any = None, Y: Any = None) -> None:
+    """Begin without n-grams, as soon as the number of labels is known."""
+    if Y is not None:
+        model.set_dim("nO", Y.shape[1])
+    if model.has_dim("nO"):
+        labels = model.get_dim("nO")
+        model.attrs["ngrams"], model.attrs["held_out"] = NgramTable(), HeldOut()
+        _set(model, numpy.zeros((0, labels)), numpy.zeros(labels))
+
+
+def _set(model: Model, weights: numpy.ndarray, bias: numpy.ndarray) -> None:
+    for name, value in (("W", weights), ("b", bias), ("scale", numpy.zeros(1))):
+        model.set_param(name, value.astype("float32"))
+
+
+def learn_nothing(model: Model, words: Any) -> None:
+    """Words alone do not say which n-grams matter: see `fit_labels`."""
+
+
+def fit_labels(model: Model, corpus: CorpusKeys, target: Target) -> None:
+    """Fit the model to a labelled corpus.
+
+    corpus: The words of all texts. target: What is true of them.
+    """
+    attrs = model.attrs
+    texts = corpus.texts[intify_attr(attrs["attr"])]
+    words, lengths = numpy.concatenate(texts), lengths_of(texts)
+    least = corpus.min_count(attrs["min_count"])
+    size, most = attrs["ngram_size"], CANDIDATES * attrs["max_size"]
+    keys, bags = count_ngrams(words, lengths, size, least, most)
+    if not len(keys):
+        return
+    fitted = fit_nb_svm(bags, len(keys), target, attrs["C"])
+    if len(keys) > attrs["max_size"]:
+        kept = strongest(fitted, attrs["max_size"])
+        keys, fitted = keys[kept], fit_nb_svm(bags.keep(kept), kept.sum(), target, attrs["C"])
+    attrs["ngrams"] = NgramTable(keys)
+    _set(model, *fitted)
+    attrs["held_out"] = HeldOut(_held_out_logits(texts, bags, target, least, attrs["C"]))
+
+
+def _held_out_logits(
+    texts: List[numpy.ndarray], bags: Bags, target: Target, min_count: int, C: float
+) -> Dict[bytes, numpy.ndarray]:
+    names = [_name_of(text) for text in texts]
+    # By what the text says, so that one that stands twice in a corpus is in one fold.
+    folds = numpy.asarray([name[0] % FOLDS for name in names])
+    logits = numpy.zeros(target.truths.shape, dtype="float32")
+    for fold in range(FOLDS):
+        out = folds == fold
+        if out.any() and not out.all():
+            logits[out] = _fit_without(out, bags, target, min_count, C)
+    return dict(zip(names, logits))
+
+
+def _fit_without(
+    out: numpy.ndarray, bags: Bags, target: Target, min_count: int, C: float
+) -> numpy.ndarray:
+    """Logits of some texts by a model fitted to the others. out: Whether each is left out."""
+    rest = bags.select(~out)
+    kept = numpy.bincount(rest.columns) >= min_count
+    kept = numpy.append(kept, numpy.zeros(bags.columns.max() + 1 - len(kept), dtype="bool"))
+    model = fit_nb_svm(rest.keep(kept), kept.sum(), target.select(~out), C)
+    return model.logits(bags.select(out).keep(kept))
+
+
+def _name_of(words: numpy.ndarray) -> bytes:
+    return hashlib.blake2b(words.tobytes(), digest_size=8).digest()
+
+
+def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """Logits of texts, of shape (texts, labels)."""
+    tokens = Tokens.of(X)
+    words = tokens.words(intify_attr(model.attrs["attr"]))
+    held_out = model.attrs["held_out"].logits if is_train else {}
+    logits: Any = model.ops.asarray2f(_logits(model, words, tokens.lengths, held_out))
+    if is_train:
+        kept = numpy.random.random((len(logits), 1)) >= model.attrs["dropout"]
+        logits *= model.ops.asarray(kept, dtype="f")
+    scale = model.get_param("scale")
+
+    def backprop(d_logits: Any) -> List:
+        model.inc_grad("scale", (d_logits * logits).sum().reshape(1))
+        return []
+
+    return logits * (1.0 + scale), backprop
+
+
+def _logits(
+    model: Model, words: numpy.ndarray, lengths: numpy.ndarray, held_out: Dict
+) -> numpy.ndarray:
+    table: NgramTable = model.attrs["ngrams"]
+    weights, bias = (model.ops.to_numpy(model.get_param(name)) for name in ("W", "b"))
+    if held_out:
+        texts = split_rows(words, lengths)
+        found = [held_out.get(_name_of(text)) for text in texts]
+        if all(row is not None for row in found):
+            return numpy.stack(found)
+    bags = table.bags(words, lengths, model.attrs["ngram_size"])
+    logits = sum_rows(weights[bags.columns], bags.lengths)
+    logits *= values(bags.lengths)[:, None]
+    logits += bias
+    if held_out:
+        for row, known in zip(logits, found):
+            if known is not None:
+                row[:] = known
+    return logits
+
+
+def sum_rows(rows: Any, lengths: numpy.ndarray) -> numpy.ndarray:
+    """Sums of so many rows each, of shape (lengths, columns)."""
+    if len(lengths) == 1:
+        return numpy.add.reduce(rows, axis=0)[None]
+    if not len(rows):
+        return numpy.zeros((len(lengths), rows.shape[1]), dtype=rows.dtype)
+    return CPU.reduce_sum(rows, lengths.astype("int32"))
+
+
+def resize_output(model: Model, new_nO: int) -> Model:
+    """Make room for more labels, of which the n-grams say nothing."""
+    params: Dict[str, Any] = {name: model.maybe_get_param(name) for name in model.param_names}
+    if model.has_param("W"):
+        more = new_nO - model.get_dim("nO")
+        for name in ("W", "b"):
+            zeros = model.ops.alloc((*params[name].shape[:-1], more))
+            params[name] = model.ops.xp.concatenate((params[name], zeros), axis=-1)
+            # thinc keeps the dimensions of a layer that has parameters.
+            model.set_param(name, None)
+        model.attrs["held_out"] = HeldOut()
+    model.set_param("scale", None)
+    model.set_dim("nO", new_nO, force=True)
+    for name, value in params.items():
+        model.set_param(name, value)
+    return model
+
+
+def check_size(model: Model) -> None:
+    """RAISES: ValueError if the n-grams loaded are not as many as the weights."""
+    expected = (len(model.attrs["ngrams"]), model.get_dim("nO"))
+    if model.has_param("W") and model.get_param("W").shape != expected:
+        problem = f"weights of shape {model.get_param('W').shape}, expected {expected}"
+        raise ValueError(Errors.R102.format(name=model.name, problem=problem))
+
+
+class RunningNBSVM(Running):
+    """The layer's logits over the words so far. The state has three parts: how many of its n-grams
+    a text has and the sum of their weights, in double precision; the last words, 0 for none; and
+    one bit for each n-gram of the table, whether the text has it.
+
+    name: Of the component. layer: The layer, whose labels are known.
+    """
+
+    def __init__(self, name: str, layer: Model):
+        self.size: int = layer.attrs["ngram_size"]
+        self.attr = intify_attr(layer.attrs["attr"])
+        self.table: NgramTable = layer.attrs["ngrams"]
+        self.weights, self.bias, scale = (
+            layer.ops.to_numpy(layer.get_param(name)) for name in ("W", "b", "scale")
+        )
+        self.factor = 1.0 + scale
+        sums = numpy.zeros(1 + len(self.bias))
+        words = numpy.zeros(self.size - 1, dtype="uint64")
+        self.initial = [sums, words, numpy.zeros(len(self.table) // 8 + 1, dtype="uint8")]
+
+    def add(self, X: Tokens, states: States) -> numpy.ndarray:
+        """RETURNS: The logits, of shape (texts, labels)."""
+        sums, last, seen = states
+        windows = windows_of(X.words(self.attr), X.lengths, last)
+        rows, tokens = self._known(windows)
+        texts = numpy.arange(len(X.lengths)).repeat(X.lengths)[tokens]
+        new = (seen[texts, rows >> 3] >> (rows & 7).astype("uint8")) & 1 == 0
+        pairs = numpy.unique(texts[new] * len(self.table) + rows[new])
+        texts, rows = pairs // max(len(self.table), 1), pairs % max(len(self.table), 1)
+        bits = numpy.left_shift(1, rows & 7).astype("uint8")
+        numpy.bitwise_or.at(seen, (texts, rows >> 3), bits)
+        numpy.add.at(sums[:, 0], texts, 1.0)
+        numpy.add.at(sums[:, 1:], texts, self.weights[rows])
+        last[:] = windows[X.lengths.cumsum() - 1, 1:]
+        return self._logits(sums)
+
+    def _known(self, windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The rows of the n-grams that end in each word, and the number of the word."""
+        keys, counts = ngrams_that_end(windows)
+        rows = self.table.find(keys & numpy.uint64(0xFFFFFFFF))
+        known = rows >= 0
+        return rows[known], numpy.arange(len(windows)).repeat(counts)[known]
+
+    def _logits(self, sums: numpy.ndarray) -> numpy.ndarray:
+        logits = sums[:, 1:] * values(sums[:, 0])[:, None] + self.bias
+        return (logits * self.factor).astype("float32")
+
+    def after_each(self, X: Tokens) -> numpy.ndarray:
+        """The logits after each word of one text, of shape (tokens, labels)."""
+        words = X.words(self.attr)
+        rows, tokens = self._known(windows_of(words, X.lengths, self.initial[1][None]))
+        # Only where the text has the n-gram for the first time.
+        rows, first = numpy.unique(rows, return_index=True)
+        sums = numpy.zeros((len(words), 1 + len(self.bias)))
+        numpy.add.at(sums[:, 0], tokens[first], 1.0)
+        numpy.add.at(sums[:, 1:], tokens[first], self.weights[rows])
+        return self._logits(sums.cumsum(axis=0))

@@ -1,0 +1,158 @@
+"""The n-grams of texts, as hashes, and which of them a table has."""
+
+from typing import Any, NamedTuple, Tuple
+
+import numpy
+import srsly
+from thinc.api import Model, NumpyOps
+from thinc.model import deserialize_attr, serialize_attr
+
+from ..errors import Errors
+from .word_table import KeyIndex
+
+CPU = NumpyOps()
+# A text's number and an n-gram's hash are packed into one number, which sorts fast.
+KEY_BITS = numpy.uint64(32)
+KEY_MASK = numpy.uint64(2**32 - 1)
+
+
+class Bags(NamedTuple):
+    """Which n-grams each text has, each counted once.
+
+    columns: Numbers of the n-grams, one text's after the other's, of shape (n,).
+    ends: Where each text's end, of shape (texts,).
+    """
+
+    columns: numpy.ndarray
+    ends: numpy.ndarray
+
+    @property
+    def lengths(self) -> numpy.ndarray:
+        """Number of n-grams of each text, of shape (texts,)."""
+        return numpy.diff(self.ends, prepend=0)
+
+    def select(self, texts: numpy.ndarray) -> "Bags":
+        """The bags of some texts. texts: Whether each is wanted, of shape (texts,)."""
+        lengths = self.lengths
+        return Bags(self.columns[texts.repeat(lengths)], lengths[texts].cumsum())
+
+    def keep(self, kept: numpy.ndarray) -> "Bags":
+        """The bags without some n-grams, the others numbered anew.
+
+        kept: Whether each n-gram is kept, of shape (n-grams,).
+        """
+        numbers = kept.cumsum() - 1
+        wanted = kept[self.columns]
+        counts = numpy.concatenate(([0], wanted.cumsum()))
+        return Bags(numbers[self.columns[wanted]], counts[self.ends])
+
+
+def ngram_keys(
+    words: numpy.ndarray, lengths: numpy.ndarray, size: int
+) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """Hashes of all n-grams of some texts.
+
+    words: Hashes of the texts' words, one text after the other, of shape (tokens,).
+    lengths: Tokens of each text, of shape (texts,). size: Words of the longest n-gram.
+    RETURNS: Hashes of 32 bits and the number of each one's text, both as uint64, of shape
+        (n-grams,).
+    """
+    texts = numpy.arange(len(lengths), dtype="uint64").repeat(lengths)
+    keys, owners = [words & KEY_MASK], [texts]
+    for length in range(2, min(size, lengths.max(initial=0)) + 1):
+        found = CPU.ngrams(length, words)
+        first, last = texts[: len(found)], texts[length - 1 :]
+        # Not those that begin in one text and end in the next one.
+        inside = first == last
+        keys.append(found[inside] & KEY_MASK)
+        owners.append(first[inside])
+    return numpy.concatenate(keys), numpy.concatenate(owners)
+
+
+class NgramTable:
+    """Rows for n-grams.
+
+    keys: Their hashes, of 32 bits, each once, of shape (n-grams,).
+    """
+
+    def __init__(self, keys: Any = ()):
+        self.keys = numpy.asarray(keys, dtype="uint32")
+        self._index = KeyIndex(self.keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def find(self, keys: numpy.ndarray) -> numpy.ndarray:
+        """The row of each n-gram, -1 for those that the table does not have."""
+        return self._index.find(keys)
+
+    def bags(self, words: numpy.ndarray, lengths: numpy.ndarray, size: int) -> Bags:
+        """The rows of the n-grams that each text has, each once. See `ngram_keys`."""
+        if not len(self.keys):
+            return Bags(numpy.zeros(0, dtype="int64"), numpy.zeros(len(lengths), dtype="int64"))
+        keys, texts = ngram_keys(words, lengths, size)
+        rows = self.find(keys)
+        known = rows >= 0
+        rows = rows[known]
+        if len(lengths) == 1:
+            rows.sort()
+            rows = _each_once(rows)
+            return Bags(rows, numpy.asarray([len(rows)]))
+        pairs = (texts[known] << KEY_BITS) | rows.astype("uint64")
+        return _unpack(_sorted_once(pairs), len(lengths))
+
+
+def count_ngrams(
+    words: numpy.ndarray, lengths: numpy.ndarray, size: int, min_count: int, max_size: int
+) -> Tuple[numpy.ndarray, Bags]:
+    """The n-grams that are in most texts of a corpus.
+
+    For `words`, `lengths` and `size` see `ngram_keys`.
+    min_count: Leave out n-grams that are in fewer texts. max_size: Keep so many.
+    RETURNS: The hashes of the n-grams, rising, of shape (n-grams,), and those of each text.
+    """
+    keys, texts = ngram_keys(words, lengths, size)
+    pairs = _sorted_once((texts << KEY_BITS) | keys)
+    found, columns, counts = numpy.unique(pairs & KEY_MASK, return_inverse=True, return_counts=True)
+    kept = counts >= min_count
+    if kept.sum() > max_size:
+        # Of those that are in as many texts as the last one kept, the first by hash.
+        kept = numpy.zeros(len(found), dtype="bool")
+        kept[numpy.argsort(-counts, kind="stable")[:max_size]] = True
+    ends = numpy.searchsorted(pairs >> KEY_BITS, numpy.arange(len(lengths)), side="right")
+    return found[kept], Bags(columns.reshape(-1), ends).keep(kept)
+
+
+def _sorted_once(pairs: numpy.ndarray) -> numpy.ndarray:
+    pairs.sort()
+    return _each_once(pairs)
+
+
+def _each_once(values: numpy.ndarray) -> numpy.ndarray:
+    """Sorted values without repetitions."""
+    first = numpy.empty(len(values), dtype="bool")
+    first[:1] = True
+    numpy.not_equal(values[1:], values[:-1], out=first[1:])
+    return values[first]
+
+
+def _unpack(pairs: numpy.ndarray, texts: int) -> Bags:
+    ends = numpy.searchsorted(pairs, numpy.arange(1, texts + 1, dtype="uint64") << KEY_BITS)
+    return Bags((pairs & KEY_MASK).astype("int64"), ends)
+
+
+@serialize_attr.register(NgramTable)
+def _serialize_table(_: NgramTable, value: NgramTable, name: str, model: Model) -> bytes:
+    return srsly.msgpack_dumps(value.keys.tobytes())
+
+
+@deserialize_attr.register(NgramTable)
+def _deserialize_table(_: NgramTable, value: bytes, name: str, model: Model) -> NgramTable:
+    try:
+        keys = numpy.frombuffer(srsly.msgpack_loads(value), dtype="uint32")
+    except (TypeError, ValueError):
+        keys = None
+    if keys is None or len(numpy.unique(keys)) != len(keys):
+        problem = "the hashes of its n-grams are not whole numbers, each once"
+        raise ValueError(Errors.R102.format(name=model.name, problem=problem))
+    return NgramTable(keys)

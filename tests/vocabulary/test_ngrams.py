@@ -1,0 +1,84 @@
+import numpy
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from thinc.api import Model
+from thinc.model import deserialize_attr, serialize_attr
+
+from spacy_rnn.vocabulary.ngrams import Bags, NgramTable, count_ngrams, ngram_keys
+
+TEXTS = st.lists(st.lists(st.integers(1, 5), max_size=8), max_size=6)
+
+
+def flat(texts):
+    lengths = numpy.asarray([len(text) for text in texts], dtype="int64")
+    return numpy.asarray([word for text in texts for word in text], dtype="uint64"), lengths
+
+
+def named(texts, size):
+    """The n-grams of each text as tuples, each once."""
+    return [
+        {tuple(t[i : i + n]) for n in range(1, size + 1) for i in range(len(t) - n + 1)}
+        for t in texts
+    ]
+
+
+def columns_of(bags):
+    return [set(part.tolist()) for part in numpy.split(bags.columns, bags.ends[:-1])]
+
+
+@given(TEXTS, st.integers(1, 4))
+def test_texts_have_the_ngrams_that_stand_in_them(texts, size):
+    keys, owners = ngram_keys(*flat(texts), size)
+    expected = named(texts, size)
+    for number, ngrams in enumerate(expected):
+        assert len(set(keys[owners == number].tolist())) == len(ngrams)
+    assert len(set(keys.tolist())) == len(set().union(*expected))
+    occurrences = sum(max(len(t) - n + 1, 0) for t in texts for n in range(1, size + 1))
+    assert len(keys) == occurrences
+
+
+@given(TEXTS, st.integers(1, 3), st.integers(1, 3))
+def test_ngrams_are_counted_by_texts(texts, size, min_count):
+    keys, bags = count_ngrams(*flat(texts), size, min_count, 1000)
+    expected = named(texts, size)
+    counts = {g: sum(g in text for text in expected) for g in set().union(*expected)}
+    kept = {gram for gram, count in counts.items() if count >= min_count}
+    assert len(keys) == len(set(keys.tolist())) == len(kept)
+    assert bags.lengths.tolist() == [len(text & kept) for text in expected]
+    # The table finds them again: the same numbers for the same n-grams.
+    again = NgramTable(keys).bags(*flat(texts), size)
+    assert again.ends.tolist() == bags.ends.tolist()
+    assert columns_of(again) == columns_of(bags)
+    for i in range(len(texts)):
+        alone = NgramTable(keys).bags(*flat(texts[i : i + 1]), size)
+        assert set(alone.columns.tolist()) == columns_of(bags)[i]
+
+
+def test_the_most_frequent_are_kept():
+    keys, bags = count_ngrams(*flat([[1, 2], [1, 3], [1, 2]]), 1, 1, 2)
+    assert sorted(keys.tolist()) == [1, 2]
+    assert bags.lengths.tolist() == [2, 1, 2]
+
+
+def test_bags_of_some_texts_and_of_some_ngrams():
+    bags = Bags(numpy.array([0, 1, 1, 2, 0]), numpy.array([2, 2, 4, 5]))
+    some = bags.select(numpy.array([True, True, False, True]))
+    assert (some.columns.tolist(), some.ends.tolist()) == ([0, 1, 0], [2, 2, 3])
+    fewer = bags.keep(numpy.array([False, True, True]))
+    assert (fewer.columns.tolist(), fewer.ends.tolist()) == ([0, 0, 1], [1, 1, 3, 3])
+
+
+def test_a_round_trip():
+    table = NgramTable([5, 2**32 - 1, 7])
+    data = serialize_attr(table, table, "ngrams", Model("m", lambda *args: args))
+    again = deserialize_attr(table, data, "ngrams", Model("m", lambda *args: args))
+    assert again.keys.tolist() == [5, 2**32 - 1, 7]
+    assert again.find(numpy.array([7, 6, 5], dtype="uint64")).tolist() == [2, -1, 0]
+
+
+@pytest.mark.parametrize("data", [b"\xa3abc", b"\xc4\x08" + bytes(8), b"\x01"])
+def test_damaged_data_are_refused(data):
+    """Text, the same hash twice, and a number."""
+    with pytest.raises(ValueError, match="R102.*hashes"):
+        deserialize_attr(NgramTable(), data, "ngrams", Model("m", lambda *args: args))

@@ -30,6 +30,7 @@ def build_textcat_rnn_v1(
     tok2vec: Model[TokensIn, RowsOut],
     encode: Optional[Model[RowsOut, RowsOut]] = None,
     linear_model: Optional[Model[TokensIn, Floats2d]] = None,
+    fitted_model: Optional[Model[TokensIn, Floats2d]] = None,
     pooling: Union[str, List[str]] = "max",
     max_tokens: int = 0,
     exclusive_classes: bool = True,
@@ -45,6 +46,8 @@ def build_textcat_rnn_v1(
         `spacy-rnn.NgramLinear.v1`. It learns at once what single words and phrases say,
         and leaves to the net what depends on context (Cheng et al. 2016). null for the
         net alone.
+    fitted_model: A model whose logits are added as well, fitted to all training texts before
+        the net learns, as `spacy-rnn.NBSVM.v1`. null for none.
     pooling: How a text's tokens become one vector: "last", "mean", "max", "attention",
         or a list of these to use side by side.
     max_tokens: The net reads at most so many tokens of a text, the first quarter of them
@@ -55,7 +58,7 @@ def build_textcat_rnn_v1(
     RETURNS: A model from documents to probabilities, of shape (docs, labels). The
         gradient that its backward pass takes is that of the logits.
     RAISES: ValueError for an unknown pooling or a negative max_tokens; in initialization for a
-        linear model that returns probabilities.
+        linear or fitted model that returns probabilities.
     """
     check_at_least("max_tokens", max_tokens, 0)
     kinds = [pooling] if isinstance(pooling, str) else list(pooling)
@@ -72,11 +75,12 @@ def build_textcat_rnn_v1(
     parts: List[Model] = [tok2vec, truncate(max_tokens), encode, pooled, Dropout(), labels]
     net: Model = Model("net", forward_net, init=init_net, dims=dims, layers=parts)
     logits = net
-    if linear_model is not None:
-        if "resize_output" not in linear_model.attrs:
-            raise ValueError(Errors.R202.format(name=linear_model.name))
-        both = [net, linear_model]
-        logits = Model("logits", forward_sum, init=init_sum, dims=dims, layers=both)
+    beside = [model for model in (linear_model, fitted_model) if model is not None]
+    for model in beside:
+        if "resize_output" not in model.attrs:
+            raise ValueError(Errors.R202.format(name=model.name))
+    if beside:
+        logits = Model("logits", forward_sum, init=init_sum, dims=dims, layers=[net, *beside])
     attrs: Dict[str, Any] = {
         "multi_label": not exclusive_classes,
         "reads_flat": True,
@@ -88,7 +92,8 @@ def build_textcat_rnn_v1(
     activate: Model = Model("probabilities", forward_probabilities, attrs=exclusive)
     layers = [logits, activate]
     refs: Dict[str, Any] = dict(zip(("tok2vec", "truncate", "encode", "pool"), parts))
-    refs.update(net=net, output_layer=output, labels=labels, linear_model=linear_model)
+    refs.update(net=net, output_layer=output, labels=labels)
+    refs.update(linear_model=linear_model, fitted_model=fitted_model)
     return Model(
         "textcat_rnn", forward, init=init, dims=dims, layers=layers, refs=refs, attrs=attrs
     )
@@ -123,30 +128,36 @@ def init(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -
 
 
 def init_sum(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = None) -> None:
-    """RAISES: ValueError if the linear model begins with anything but zeros."""
-    net, linear_model = model.layers
+    """RAISES: ValueError if a model beside the net begins with anything but zeros."""
+    net, *beside = model.layers
     net.initialize(X=X, Y=Y)
     docs = [doc for doc in X or [] if len(doc)] or None
-    linear_model.initialize(X=docs, Y=Y)
-    if docs and linear_model.predict(docs).any():
-        raise ValueError(Errors.R202.format(name=linear_model.name))
+    for layer in beside:
+        layer.initialize(X=docs, Y=Y)
+        if docs and layer.predict(docs).any():
+            raise ValueError(Errors.R202.format(name=layer.name))
 
 
 def forward_sum(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
-    """The logits of the net and of the linear model."""
-    net, linear_model = model.layers
+    """The logits of the net, and of the models beside it."""
+    net, *beside = model.layers
     tokens = Tokens.of(X)
-    Y, backprop_net = net(tokens, is_train)
-    if reads_flat(linear_model):
-        logits, backprop_linear = linear_model(tokens, is_train)
-    else:
-        logits, backprop_linear = _run_on_docs(linear_model, tokens, Y.shape[1], is_train)
+    total, backprop_net = net(tokens, is_train)
+    callbacks = []
+    for layer in beside:
+        if reads_flat(layer):
+            logits, backprop_layer = layer(tokens, is_train)
+        else:
+            logits, backprop_layer = _run_on_docs(layer, tokens, total.shape[1], is_train)
+        total = total + logits
+        callbacks.append(backprop_layer)
 
     def backprop(dY: Floats2d) -> Any:
-        backprop_linear(dY)
+        for backprop_layer in callbacks:
+            backprop_layer(dY)
         return backprop_net(dY)
 
-    return Y + logits, backprop
+    return total, backprop
 
 
 def _run_on_docs(
@@ -237,13 +248,18 @@ def resize_output(model: Model, new_nO: int) -> Model:
     """Make room for labels added after training; the scores of the others stay."""
     labels = resize_model(model.get_ref("labels"), new_nO)
     model.set_ref("output_layer", labels.layers[0])
-    linear_model = model.maybe_get_ref("linear_model")
-    if linear_model is not None:
-        linear_model.attrs["resize_output"](linear_model, new_nO)
+    for layer in _beside(model):
+        layer.attrs["resize_output"](layer, new_nO)
     for node in model.walk():
         if node.has_dim("nO") and labels in node.walk():
             node.set_dim("nO", new_nO, force=True)
     return model
+
+
+def _beside(model: Model) -> List[Model]:
+    """The models whose logits are added to those of the net."""
+    found = [model.maybe_get_ref(name) for name in ("linear_model", "fitted_model")]
+    return [layer for layer in found if layer is not None]
 
 
 def encoder_of(model: Model) -> Model[Docs, TokenRows]:
@@ -262,7 +278,7 @@ def differentiate_net(model: Model, X: Rows) -> Tuple[Floats2d, Callable]:
     without touching the gradients of parameters: what explanations are made of.
 
     X: Rows as `embed` gives them, or others of the same shape.
-    RETURNS: The logits without those of the linear model, of shape (texts, labels), and a
+    RETURNS: The logits without those of the models beside it, of shape (texts, labels), and a
         callback from their gradient to that of X.
     """
     _, cut, encode, pooled, _, labels = model.get_ref("net").layers
@@ -292,24 +308,31 @@ class RunningTextCat(Running):
         self.ops = model.ops
         parts = ("truncate", "tok2vec", "encode", "pool")
         self.net = Chain([running_form(name, model.get_ref(part)) for part in parts])
-        linear_model = model.maybe_get_ref("linear_model")
-        self.linear = None if linear_model is None else running_form(name, linear_model)
-        self.initial = self.net.initial + (self.linear.initial if self.linear else [])
+        self.beside = [running_form(name, layer) for layer in _beside(model)]
+        self.initial = [state for part in (self.net, *self.beside) for state in part.initial]
         self.output = model.get_ref("output_layer")
         self.activate = model.layers[-1]
 
     def add(self, X: Tokens, states: States) -> numpy.ndarray:
         """RETURNS: Scores of shape (texts, labels)."""
-        count = len(self.net.initial)
-        logits = self.linear.add(X, states[count:]) if self.linear else [[0.0]]
-        return self._scores(self.net.add(X, states[:count]), logits)
+        own, states = _take(states, self.net)
+        logits = apply_linear(self.output, self.ops.asarray2f(self.net.add(X, own)))
+        for part in self.beside:
+            own, states = _take(states, part)
+            logits = logits + self.ops.asarray2f(part.add(X, own))
+        return self._scores(logits)
 
     def after_each(self, X: Tokens) -> numpy.ndarray:
         """The scores after each token of one text, of shape (tokens, labels)."""
-        logits = self.linear.after_each(X) if self.linear else [[0.0]]
-        return self._scores(self.net.after_each(X), logits)
+        logits = apply_linear(self.output, self.ops.asarray2f(self.net.after_each(X)))
+        for part in self.beside:
+            logits = logits + self.ops.asarray2f(part.after_each(X))
+        return self._scores(logits)
 
-    def _scores(self, pooled: Any, linear: Any) -> numpy.ndarray:
-        ops = self.ops
-        logits = apply_linear(self.output, ops.asarray2f(pooled)) + ops.asarray2f(linear)
-        return ops.to_numpy(self.activate.predict(logits))
+    def _scores(self, logits: Any) -> numpy.ndarray:
+        return self.ops.to_numpy(self.activate.predict(logits))
+
+
+def _take(states: States, part: Running) -> Tuple[States, States]:
+    """The states of a part, which come first, and those of the others."""
+    return states[: len(part.initial)], states[len(part.initial) :]

@@ -203,12 +203,10 @@ class TextCatLSTM(Component, TextCategorizer):
                 raise self._error(Errors.R305, label=label, labels=self.labels)
 
     def _start(self, counts: "CorpusCounts") -> None:
-        """Begin with what labels alone say, before the net learns: a fit to them where the model
-        has a layer that is fitted, else how frequent they are."""
+        """Begin with what labels alone say, before the net learns: how frequent they are, and a
+        fit to them of layers that are fitted."""
+        self._start_from_frequencies(counts)
         layers = [node for node in self.model.walk() if "fit_labels" in node.attrs]
-        if not layers:
-            self._start_from_frequencies(counts)
-            return
         shown = {"disable": None if sum(counts.lengths) > LONG_FIT else True, "leave": False}
         for layer in layers:
             with tqdm(desc="Fitting n-grams to labels", bar_format="{desc} ...", **shown):

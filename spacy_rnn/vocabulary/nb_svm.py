@@ -36,8 +36,8 @@ class Target(NamedTuple):
 
 
 class NBSVM(NamedTuple):
-    """A linear model: the logits of a text are the sum of its n-grams' weights, times `values`,
-    and the bias.
+    """A linear model: what a text adds to the logits of how frequent labels are is the sum of its
+    n-grams' weights, times `values`, and the bias.
 
     weights: Of shape (n-grams, labels). bias: Of shape (labels,).
     """
@@ -67,13 +67,12 @@ def fit_nb_svm(bags: Bags, size: int, target: Target, C: float) -> NBSVM:
     products = _Products(bags, size)
     truths, weights = (torch.from_numpy(part) for part in (target.truths, target.weights))
     ratios = _log_count_ratios(products, truths, weights)
-    start = _log_frequencies(truths, weights, target.exclusive)
-    # The bias is penalized as well, for its distance from that of the labels' frequencies: where
-    # a label is in no text, nothing else would hold it.
+    frequencies = _log_frequencies(truths, weights, target.exclusive)
+    # The bias is penalized as well: where a label is in no text, nothing else would hold it.
     found = torch.zeros(size + 1, truths.shape[1])
 
     def logits() -> Tensor:
-        return products.of_ngrams(ratios * found[1:]) + start + found[0]
+        return products.of_ngrams(ratios * found[1:]) + frequencies + found[0]
 
     def loss_and_gradient() -> float:
         loss, gradient = _cross_entropy(logits(), truths, weights, target.exclusive)
@@ -87,7 +86,7 @@ def fit_nb_svm(bags: Bags, size: int, target: Target, C: float) -> NBSVM:
         [found], max_iter=STEPS, history_size=8, line_search_fn="strong_wolfe"
     )
     solver.step(loss_and_gradient)
-    return NBSVM((ratios * found[1:]).numpy(), (start + found[0]).numpy())
+    return NBSVM((ratios * found[1:]).numpy(), found[0].numpy())
 
 
 def strongest(model: NBSVM, count: int) -> numpy.ndarray:

@@ -167,7 +167,7 @@ def test_a_pipeline_uses_it_from_the_first_step():
     nlp.initialize(lambda: [Example.from_dict(nlp.make_doc(t), {"cats": c}) for t, c in cats])
     for text, expected in cats:
         assert (nlp(text).cats["GOOD"] > 0.5) == expected["GOOD"]
-    linear = textcat.model.get_ref("linear_model").predict([Doc(nlp.vocab, ["good"])])[0]
+    linear = textcat.model.get_ref("fitted_model").predict([Doc(nlp.vocab, ["good"])])[0]
     odds = nlp("good").cats
     assert numpy.log(odds["GOOD"] / odds["BAD"]) == pytest.approx(linear[0] - linear[1], rel=1e-3)
 

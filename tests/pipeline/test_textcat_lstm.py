@@ -207,7 +207,7 @@ def test_scores_start_from_how_frequent_labels_are():
     texts = [*GOOD, BAD[0]]
 
     def start(factory, cats, **config):
-        nlp = make(factory, **config)
+        nlp = make(factory, model={"fitted_model": None}, **config)
         nlp.initialize(lambda: make_examples(nlp, texts, cats))
         return nlp("").cats, nlp(BAD[0]).cats
 

@@ -53,9 +53,24 @@ class Errors:
         "corpus is not empty."
     )
     R106 = (
-        '[R106] A VocabEmbed layer of width {width} with start = "vectors" needs word vectors of '
-        "that width, but the pipeline's are of shape {shape}. Set [initialize] vectors to a "
-        "pipeline that has them, and width to theirs."
+        '[R106] A VocabEmbed layer of width {width} with start = "vectors" needs word vectors, but '
+        "the pipeline has none. Set [initialize] vectors to a pipeline that has some: "
+        "`spacy-rnn convert-vectors` makes one."
+    )
+    R107 = (
+        "[R107] A {name} layer needs word vectors, but the pipeline has none. Set [initialize] "
+        "vectors to a pipeline that has some: `spacy-rnn convert-vectors` makes one."
+    )
+    R108 = (
+        "[R108] A StaticVectors layer was trained over word vectors of width {width}, but those of "
+        "the pipeline are of shape {shape}. Load the pipeline with the vectors that were saved "
+        "with it."
+    )
+    R109 = (
+        "[R109] A ClusterEmbed layer needs the table '{table}' of [initialize.lookups], but the "
+        "pipeline has the tables: {found}. Install it with `pip install spacy-lookups-data`, and "
+        'add to the config:\n\n[initialize.lookups]\n@misc = "spacy.LookupsDataLoader.v1"\n'
+        'lang = ${{nlp.lang}}\ntables = ["{table}"]'
     )
 
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."

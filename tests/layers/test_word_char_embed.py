@@ -98,13 +98,9 @@ def test_rows_start_from_vectors(with_vectors):
     assert numpy.mean(lengths) == pytest.approx(0.3 * 2, rel=1e-5)
 
 
-def test_starting_from_vectors_that_are_not_there(with_vectors):
-    with pytest.raises(ValueError, match=r"R106.*width 4.*\(0, 0\)"):
+def test_starting_from_vectors_that_are_not_there():
+    with pytest.raises(ValueError, match="R106.*width 4.*convert-vectors"):
         learned(start="vectors")
-    model = build_vocab_embed_v1(5, min_count=1, start="vectors")
-    learn_vocab([model], docs(with_vectors))
-    with pytest.raises(ValueError, match=r"R106.*width 5.*\(2, 4\)"):
-        model.initialize(X=docs(with_vectors))
 
 
 def test_words_given_fill_both_tables():

@@ -129,7 +129,8 @@ def _open_text(path: Path) -> Source:
     how many words there are, and how many numbers each has."""
     lines = read_lines(path, newline="\n")
     _, first = next(lines, (1, ""))
-    parts = first.split()
+    # Other blanks may be words.
+    parts = first.strip(" \t\r\n").split(" ")
     if len(parts) == 2 and all(part.isdecimal() for part in parts):
         size, width = int(parts[0]), int(parts[1])
     else:
@@ -181,9 +182,10 @@ def _read_binary(path: Path, size: int, width: int) -> Iterator[Row]:
         file.readline()
         for number in range(1, size + 1):
             word = b"".join(iter(lambda: file.read(1) or b" ", b" ")).strip()
-            vector = numpy.frombuffer(file.read(4 * width), dtype="<f4")
-            if len(vector) < width:
+            values = file.read(4 * width)
+            if len(values) < 4 * width:
                 return
+            vector = numpy.frombuffer(values, dtype="<f4")
             try:
                 yield Row(number, word.decode("utf8"), vector)
             except UnicodeDecodeError:

@@ -53,9 +53,24 @@ class Errors:
         "corpus is not empty."
     )
     R106 = (
-        '[R106] A VocabEmbed layer of width {width} with start = "vectors" needs word vectors of '
-        "that width, but the pipeline's are of shape {shape}. Set [initialize] vectors to a "
-        "pipeline that has them, and width to theirs."
+        '[R106] A VocabEmbed layer of width {width} with start = "vectors" needs word vectors, but '
+        "the pipeline has none. Set [initialize] vectors to a pipeline that has some: "
+        "`spacy-rnn convert-vectors` makes one."
+    )
+    R107 = (
+        "[R107] A {name} layer needs word vectors, but the pipeline has none. Set [initialize] "
+        "vectors to a pipeline that has some: `spacy-rnn convert-vectors` makes one."
+    )
+    R108 = (
+        "[R108] A StaticVectors layer was trained over word vectors of width {width}, but those of "
+        "the pipeline are of shape {shape}. Load the pipeline with the vectors that were saved "
+        "with it."
+    )
+    R109 = (
+        "[R109] A ClusterEmbed layer needs the table '{table}' of [initialize.lookups], but the "
+        "pipeline has the tables: {found}. Install it with `pip install spacy-lookups-data`, and "
+        'add to the config:\n\n[initialize.lookups]\n@misc = "spacy.LookupsDataLoader.v1"\n'
+        'lang = ${{nlp.lang}}\ntables = ["{table}"]'
     )
 
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
@@ -172,6 +187,22 @@ class Errors:
         "[R418] {path} holds {count} different text(s), too few to put some into dev: at least two "
         "texts must share a label."
     )
+    R419 = (
+        "[R419] {path} is a folder. A pipeline that has word vectors needs no conversion: give it "
+        "to [initialize] vectors as it is. Otherwise give the file of vectors."
+    )
+    R420 = (
+        "[R420] {path} should have {size} words, and ends after {found}. Copy or download it again."
+    )
+    R421 = (
+        "[R421] There is no memory for the vectors of {path}, which take {size}. Give --max-words "
+        "to read the most frequent words only."
+    )
+    R422 = (
+        "[R422] {path} is no file of word vectors: it does not begin with the number of words and "
+        "of dimensions. Of fastText, take the .vec file in place of the .bin."
+    )
+    R423 = "[R423] {path} holds {count} files: {found}. Unpack it, and give the one that is wanted."
 
     # training
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
@@ -260,7 +291,7 @@ class Errors:
         "https://spacy.io/usage/models#languages."
     )
     R616 = (
-        "[R616] The pipeline '{name}' has no word vectors. `spacy-rnn convert-glove` and "
+        "[R616] The pipeline '{name}' has no word vectors. `spacy-rnn convert-vectors` and "
         "`spacy init vectors` make pipelines that have them."
     )
     R617 = "[R617] {path} is there already. Give the name of a new folder."
@@ -274,3 +305,7 @@ class Errors:
         "textcat_multilabel_lstm. The pipeline has: {found}."
     )
     R621 = "[R621] {path} holds pipelines, but is none itself. Use {best}."
+    R622 = (
+        "[R622] {path} is there already. Give --force to replace the folder, or the name of a new "
+        "one."
+    )

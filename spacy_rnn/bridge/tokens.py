@@ -1,10 +1,11 @@
 """The tokens that a model reads, whatever documents they stand in."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import IS_SPACE, ORTH
 from spacy.tokens import Doc
+from spacy.vocab import Vocab
 
 
 class Tokens:
@@ -68,6 +69,20 @@ class Tokens:
         if len(stores) == 1:
             return [stores[0][key] for key in keys.tolist()]
         return [next(s[key] for s in stores if key in s) for key in keys.tolist()]
+
+    def by_vocab(self) -> Iterator[Tuple[Vocab, Any]]:
+        """The vocabularies of the documents, and where the tokens of each are: a slice for all,
+        or indices."""
+        vocabs = {id(doc.vocab): doc.vocab for doc in self.docs}
+        if len(vocabs) == 1:
+            yield self.docs[0].vocab, slice(None)
+            return
+        owners = numpy.repeat([id(doc.vocab) for doc in self.docs], lengths_of(self.docs))
+        owners = owners if self.rows is None else owners[self.rows]
+        for key, vocab in vocabs.items():
+            at = numpy.flatnonzero(owners == key)
+            if len(at):
+                yield vocab, at
 
 
 _NONE = numpy.empty(0, dtype="uint64")

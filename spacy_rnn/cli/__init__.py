@@ -2,11 +2,11 @@
 
 from ._app import app
 from .convert_conllu import convert_conllu
-from .convert_glove import convert_glove
 from .convert_imdb import convert_imdb
 from .convert_porttinari import convert_porttinari
 from .convert_table import convert_table
 from .convert_treebank import convert_treebank
+from .convert_vectors import convert_vectors
 from .init_config import init_config
 from .init_vocab import init_vocab
 from .predict import predict
@@ -21,11 +21,11 @@ def main() -> None:
 __all__ = [
     "app",
     "convert_conllu",
-    "convert_glove",
     "convert_imdb",
     "convert_porttinari",
     "convert_table",
     "convert_treebank",
+    "convert_vectors",
     "init_config",
     "init_vocab",
     "main",

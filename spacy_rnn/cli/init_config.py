@@ -54,11 +54,6 @@ TAGGER_GOALS: Dict[Goal, Dict[str, Any]] = {
     Goal.accuracy: {},
     Goal.streaming: {"model.tok2vec.encode.bidirectional": False},
 }
-CLASSIFIER_VECTORS = {"model.tok2vec.start": "vectors"}
-TAGGER_VECTORS = {
-    "model.tok2vec.embed.include_static_vectors": True,
-    "model.tok2vec.embed.words.sparse": False,
-}
 
 
 @app.command("init-config", short_help="A training config for a classifier or tagger.")
@@ -123,13 +118,17 @@ def make_config(
     if transformer is not None:
         return _over_transformer(kind, optimize, lang=lang, vectors=vectors, name=transformer)
     component = COMPONENTS[kind]
-    text = config_path(component).read_text("utf8")
     goals = TAGGER_GOALS if kind == Kind.tagger else CLASSIFIER_GOALS
-    model = dict(goals[optimize]) if optimize is not None else {}
+    model = goals[optimize] if optimize is not None else {}
     settings: Dict[str, Any] = {"nlp.lang": lang}
-    if vectors is not None:
+    if vectors is None:
+        text = config_path(component).read_text("utf8")
+    else:
+        check_vectors(vectors)
+        text = _text_of(kind, "vectors")
         settings["paths.vectors"] = vectors
-        model.update(_vector_settings(kind, vectors))
+        # There the embeddings are a list.
+        model = {name.replace(".embed.", ".embed.*."): value for name, value in model.items()}
     settings.update({f"components.{component}.{name}": value for name, value in model.items()})
     if gpu:
         settings.update(_gpu_settings(text))
@@ -143,14 +142,20 @@ def _over_transformer(
     if vectors is not None or optimize is not None:
         other = "--optimize" if vectors is None else "--vectors"
         raise ValueError(Errors.R614.format(other=other))
-    settings: Dict[str, Any] = {"nlp.lang": lang, "components.transformer.model.name": name}
+    settings = {"nlp.lang": lang, "components.transformer.model.name": name}
+    return set_values(_text_of(kind, "trf"), settings)
+
+
+def _text_of(kind: Kind, variant: str) -> str:
+    """The text of a config such as textcat_lstm_vectors, or of one made of it: where labels do not
+    exclude each other, scores and the threshold are those of textcat_multilabel_lstm."""
     if kind != Kind.textcat_multilabel:
-        return set_values(config_path(f"{COMPONENTS[kind]}_trf").read_text("utf8"), settings)
+        return config_path(f"{COMPONENTS[kind]}_{variant}").read_text("utf8")
     one, several = COMPONENTS[Kind.textcat], COMPONENTS[Kind.textcat_multilabel]
-    text = config_path(f"{one}_trf").read_text("utf8").replace(one, several)
+    text = config_path(f"{one}_{variant}").read_text("utf8").replace(one, several)
     config = Config().from_disk(config_path(several), interpolate=False)
     scores = config["training"]["score_weights"]
-    settings.update({f"training.score_weights.{score}": scores[score] for score in scores})
+    settings = {f"training.score_weights.{score}": scores[score] for score in scores}
     settings[f"components.{several}.threshold"] = config["components"][several]["threshold"]
     settings[f"components.{several}.scorer.@scorers"] = "spacy.textcat_multilabel_scorer.v2"
     settings[f"components.{several}.model.exclusive_classes"] = False
@@ -165,15 +170,10 @@ def check_lang(lang: str) -> None:
         raise ValueError(Errors.R615.format(lang=lang)) from error
 
 
-def _vector_settings(kind: Kind, vectors: str) -> Dict[str, Any]:
-    """Settings of a component that reads pretrained vectors: classifiers start from them, and
-    have their width; taggers read them beside their own."""
-    width = spacy.load(vectors).vocab.vectors_length
-    if not width:
-        raise ValueError(Errors.R616.format(name=vectors))
-    if kind == Kind.tagger:
-        return TAGGER_VECTORS
-    return {**CLASSIFIER_VECTORS, "model.tok2vec.width": width}
+def check_vectors(name: str) -> None:
+    """RAISES: ValueError if a pipeline has no vectors; OSError if there is no such pipeline."""
+    if not spacy.load(name).vocab.vectors_length:
+        raise ValueError(Errors.R616.format(name=name))
 
 
 def _gpu_settings(text: str) -> Dict[str, Any]:

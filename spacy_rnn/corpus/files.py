@@ -3,7 +3,9 @@
 import codecs
 import gzip
 import io
+import lzma
 import re
+import zipfile
 import zlib
 from pathlib import Path
 from typing import IO, Any, Iterator, Optional, Tuple, Union
@@ -13,6 +15,8 @@ from ..errors import Errors
 # Bytes that are no text are read as characters that no valid text has: half of a pair each.
 _BYTES_AS_CHARS = "spacy-rnn.bytes_as_chars"
 _FIRST_BYTE = 0xDC00
+# What reading a damaged compressed file raises.
+DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _BAD_BYTE = re.compile("([\udc00-\udcff])")
 
 
@@ -51,7 +55,7 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path, newline: Optional[str] = None) -> Iterator[Tuple[int, str]]:
-    """The lines of a file in UTF-8, plain or .gz, each with its number.
+    """The lines of a file in UTF-8, plain or compressed, each with its number.
 
     newline: Where lines end, as for Python's `open`.
     RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz.
@@ -71,14 +75,32 @@ def decode_lines(
             if problem is not None:
                 raise bad_line(path, number, problem)
             yield number, line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise bad_line(path, number + 1, damaged(error)) from error
 
 
 def open_binary(path: Path) -> Any:
-    """The bytes of a file, unpacked if it ends in .gz."""
-    opened: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    """The bytes of a file, unpacked if it ends in .gz or .xz, or in .zip and is one file.
+
+    RAISES: ValueError for a .zip that is damaged, or holds several files.
+    """
+    suffix = path.suffix.lower()
+    if suffix == ".zip":
+        return _open_zip(path)
+    opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(suffix, open)
     return opened(path, "rb")
+
+
+def _open_zip(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename for info in archive.infolist() if not info.is_dir()]
+            if len(names) != 1:
+                found = ", ".join(names) or "none"
+                raise ValueError(Errors.R423.format(path=path, count=len(names), found=found))
+            return archive.open(names[0])
+    except zipfile.BadZipFile as error:
+        raise ValueError(Errors.R412.format(path=path, error=error)) from error
 
 
 def scan_lines(

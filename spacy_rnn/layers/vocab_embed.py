@@ -5,7 +5,6 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 import numpy
 import torch
 from spacy.attrs import intify_attr
-from spacy.strings import get_string_id
 from spacy.util import registry
 from spacy.vocab import Vocab
 from thinc.api import Model
@@ -21,6 +20,7 @@ from ..errors import Errors
 from ..types import RowsOut, TokensIn
 from ..vocabulary.cooccurrence import WINDOW, cooccurrence_vectors, scaled
 from ..vocabulary.learning import CorpusKeys
+from ..vocabulary.pretrained import log_coverage, look_up_words
 from ..vocabulary.word_table import WordTable
 from .checks import check_at_least, check_attr, check_choice, check_rate
 from .running import TokensAlone
@@ -50,7 +50,7 @@ def build_vocab_embed_v1(
         tokens, all words are kept.
     start: What the vectors start from: "random"; "cooccurrence" for a factorization
         of which words stand near which in the training texts; or "vectors" for those of
-        `[initialize] vectors`.
+        `[initialize] vectors`, of any width.
     dropout: Share of a vector's features dropped in training, the same ones at each
         token of a text. null follows the dropout that `[training]` sets.
     word_dropout: Share of tokens that training reads as the unknown word.
@@ -166,6 +166,16 @@ def learn_words(model: Model, corpus: CorpusKeys) -> None:
         parts = [part for text in corpus.texts[attr] for part in (table.find(text), gap)]
         ids = torch.from_numpy(numpy.concatenate(parts))
         table.vectors = cooccurrence_vectors(ids, len(table), model.get_dim("nO"))
+    if attrs["start"] == "vectors":
+        report_coverage(attrs["words"].words, corpus, attrs["attr"])
+
+
+def report_coverage(words: Sequence[str], corpus: CorpusKeys, attr: str) -> None:
+    """Say how many words of a vocabulary have a pretrained vector."""
+    vectors = next(iter(corpus.docs.values())).vocab.vectors
+    if vectors.shape[0]:
+        _, known = look_up_words(vectors, words)
+        log_coverage("VocabEmbed", "a vector", words, known, corpus, attr)
 
 
 def set_words(model: Model, words: Sequence[str]) -> None:
@@ -186,23 +196,20 @@ def pretrained(table: WordTable, vocab: Vocab, width: int) -> Tensor:
     """What rows start from where the pipeline has word vectors: the vector of the word, or
     of its lower case, all scaled alike. A word without either starts near zero.
 
+    Of wider vectors, the directions in which those of the vocabulary lie most are kept; beyond
+    narrower ones, rows start near zero.
+
     RETURNS: A tensor of shape (len(table), width).
-    RAISES: ValueError if there are no vectors, or of another width.
+    RAISES: ValueError if there are no vectors.
     """
-    vectors = vocab.vectors
-    if not vectors.shape[0] or vectors.shape[1] != width:
-        raise ValueError(Errors.R106.format(width=width, shape=vectors.shape))
-    rows = _rows_of(table.words, vectors)
-    lower = _rows_of([word.lower() for word in table.words], vectors)
-    rows = numpy.where(rows < 0, lower, rows)
+    if not vocab.vectors.shape[0]:
+        raise ValueError(Errors.R106.format(width=width))
+    data, rows = look_up_words(vocab.vectors, table.words)
+    known = torch.from_numpy(rows)
+    found = torch.from_numpy(get_array_ops(data).to_numpy(data)).float()[known]
+    if found.shape[1] > width:
+        _, directions = torch.linalg.eigh(found.t() @ found)
+        found = found @ directions[:, -width:]
     start = torch.randn(len(table), width) * 1e-2
-    known = torch.from_numpy(rows >= 0)
-    found = torch.from_numpy(get_array_ops(vectors.data).to_numpy(vectors.data)[rows[rows >= 0]])
-    start[1:][known] = scaled(found.float())
+    start[1:, : found.shape[1]][known] = scaled(found)
     return start
-
-
-def _rows_of(words: Sequence[str], vectors: Any) -> numpy.ndarray:
-    """The row of each word in spaCy's table of vectors, -1 where it has none."""
-    rows = vectors.find(keys=[get_string_id(word) for word in words])
-    return get_array_ops(rows).to_numpy(rows)

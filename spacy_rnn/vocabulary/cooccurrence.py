@@ -41,8 +41,14 @@ def cooccurrence_vectors(ids: Tensor, rows: int, width: int) -> Tensor:
 
 def scaled(vectors: Tensor) -> Tensor:
     """Vectors of the mean length that training starts from, of shape (n, width)."""
+    return vectors * scale_of(vectors)
+
+
+def scale_of(vectors: Tensor) -> Tensor:
+    """What makes the mean length of vectors, of shape (n, width), that which training starts
+    from."""
     length = vectors.norm(dim=1).mean().clamp(min=1e-8)
-    return vectors * (SCALE * math.sqrt(vectors.shape[1]) / length)
+    return SCALE * math.sqrt(vectors.shape[1]) / length
 
 
 def _count_pairs(ids: Tensor, rows: int) -> Tensor:

@@ -53,13 +53,14 @@ def table(tmp_path):
     [
         ("convert-conllu", "a.conllu", "out.spacy", "--limit"),
         ("convert-conllu", "a.conllu", "out.spacy", "--n-sents"),
-        ("convert-glove", "out", "--limit"),
         ("convert-imdb", "assets", "out", "--limit"),
         ("convert-porttinari", "out", "--limit"),
         ("convert-porttinari", "out", "--n-sents"),
         ("convert-table", "a.csv", "out.spacy", "--limit"),
         ("convert-treebank", "assets", "out", "--limit"),
         ("convert-treebank", "assets", "out", "--n-sents"),
+        ("convert-vectors", "a.txt", "out", "--max-words"),
+        ("convert-vectors", "a.txt", "out", "--prune"),
     ],
 )
 def test_numbers_below_zero_are_refused(arguments):

@@ -96,14 +96,27 @@ def test_language_and_comments():
     assert len(comments) > 10
 
 
-def test_vectors_set_the_width_of_a_classifier_and_stand_beside_a_taggers(vectors):
-    config = read(make_config(Kind.textcat, Goal.accuracy, vectors=vectors))
-    model = config["components"]["textcat_lstm"]["model"]
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("goal", [None, *Goal])
+@pytest.mark.parametrize("gpu", [False, True])
+def test_every_config_with_vectors_is_complete_and_valid(kind, goal, gpu, vectors):
+    config = read(make_config(kind, goal, vectors=vectors, gpu=gpu))
+    nlp = load_model_from_config(config, auto_fill=False, validate=True)
+    assert nlp.config.to_str() == load_model_from_config(config, auto_fill=True).config.to_str()
+
+
+def test_vectors_stand_beside_trained_rows(vectors):
+    config = read(make_config(Kind.textcat_multilabel, Goal.accuracy, vectors=vectors))
+    model = config["components"]["textcat_multilabel_lstm"]["model"]
     assert config["paths"]["vectors"] == vectors
-    assert (model["tok2vec"]["start"], model["tok2vec"]["width"]) == ("vectors", 12)
-    assert model["encode"]["width"] == 128
-    embed = read(make_config(Kind.tagger, vectors=vectors))["components"]["tagger_bilstm"]["model"]
-    assert embed["tok2vec"]["embed"]["include_static_vectors"] is True
+    static = {"@architectures": "spacy-rnn.StaticVectors.v1", "width": 64, "dropout": None}
+    assert model["tok2vec"]["*"]["vectors"] == static
+    assert (model["encode"]["width"], model["exclusive_classes"]) == (128, False)
+    assert config["training"]["score_weights"]["cats_macro_auc"] == 1.0
+    config = read(make_config(Kind.tagger, Goal.speed, vectors=vectors))
+    embed = config["components"]["tagger_bilstm"]["model"]["tok2vec"]["embed"]["*"]
+    assert embed["vectors"]["@architectures"] == "spacy-rnn.StaticVectors.v1"
+    assert (embed["words"]["width"], embed["chars"]["width"]) == (64, 64)
 
 
 def test_writes_a_file_and_does_not_replace_one(tmp_path):

@@ -1,18 +1,13 @@
 """Commands for treebanks and tags, and spaCy's own commands on `tagger_bilstm`."""
 
 import gzip
-import sys
-from importlib.machinery import ModuleSpec
-from types import ModuleType, SimpleNamespace
 
-import numpy
 import pytest
 import spacy
 import srsly
 from spacy.tokens import DocBin
 from thinc.api import Config
 
-from spacy_rnn.corpus import packages
 from tests.cli.test_commands import REPOSITORY, read, run, run_spacy
 from tests.conftest import GOOD, SENTENCES, TEXTS, cats_of, make_tagged_examples, small_tagger
 from tests.corpus.test_conllu_reader import SAMPLE
@@ -65,52 +60,6 @@ def test_convert_porttinari(tmp_path):
     result = run("convert-porttinari", tmp_path, "--limit", "5")
     assert result.exit_code == 0, result.output
     assert all(len(read(tmp_path / f"{part}.spacy")) == 5 for part in ("train", "dev", "test"))
-
-
-@pytest.fixture
-def glove_package(tmp_path, monkeypatch):
-    """The package's files, and pyarrow's reader of its index, without either."""
-    (tmp_path / "package" / "data").mkdir(parents=True)
-    vectors = numpy.arange(12, dtype="f").reshape(3, 4)
-    numpy.save(tmp_path / "package" / "data" / "glove_6B_50d_emb.npy", vectors)
-    spec = ModuleSpec("package", None, is_package=True)
-    spec.submodule_search_locations.append(str(tmp_path / "package"))
-    monkeypatch.setattr(packages, "find_spec", lambda name: spec)
-    column = SimpleNamespace(to_pylist=lambda: ["the", "cat", "dog"])
-    pyarrow = ModuleType("pyarrow")
-    pyarrow.parquet = SimpleNamespace(
-        read_table=lambda path: SimpleNamespace(column=lambda name: column)
-    )
-    monkeypatch.setitem(sys.modules, "pyarrow", pyarrow)
-
-
-def test_convert_glove(glove_package, tmp_path):
-    result = run("convert-glove", tmp_path / "vectors", "--limit", "2")
-    assert result.exit_code == 0, result.output
-    nlp = spacy.load(tmp_path / "vectors")
-    assert nlp.vocab.vectors.shape == (2, 4)
-    for form in ("cat", "Cat", "CAT"):
-        assert nlp(form)[0].vector.tolist() == [4.0, 5.0, 6.0, 7.0]
-    assert not nlp("dog")[0].has_vector
-
-
-def test_convert_glove_to_an_unknown_language(tmp_path):
-    result = run("convert-glove", tmp_path / "vectors", "--lang", "xyz")
-    assert result.exit_code == 1 and "E048" in result.output
-
-
-def test_convert_glove_without_the_package(tmp_path, monkeypatch):
-    monkeypatch.setattr(packages, "find_spec", lambda name: None)
-    result = run("convert-glove", tmp_path / "vectors")
-    assert result.exit_code == 1 and "R404" in result.output
-    assert not (tmp_path / "vectors").exists()
-
-
-def test_convert_glove_without_pyarrow(glove_package, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    result = run("convert-glove", tmp_path / "vectors")
-    assert result.exit_code == 1 and "R410" in result.output
-    assert not (tmp_path / "vectors").exists()
 
 
 def make_project(folder, pipeline="tagger_bilstm", **settings):

@@ -17,9 +17,12 @@ from spacy_rnn.bridge.shim import shim_of
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
 from spacy_rnn.layers.nb_svm import HeldOut, build_nb_svm_v1
+from spacy_rnn.layers.cluster_embed import build_cluster_embed_v1
+from spacy_rnn.layers.concat_embed import build_concat_embed_v1
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
 from spacy_rnn.layers.pool import POOLINGS, pool
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
+from spacy_rnn.layers.static_vectors import build_static_vectors_v1
 from spacy_rnn.layers.textcat_rnn import build_textcat_rnn_v1
 from spacy_rnn.layers.truncate import truncate
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
@@ -31,6 +34,8 @@ NLP = spacy.blank("en")
 NLP.vocab.vectors = Vectors(
     strings=NLP.vocab.strings, data=numpy.arange(8, dtype="f").reshape(2, 4), keys=["cat", "dog"]
 )
+CLUSTERS = {NLP.vocab.strings.add(word): path for word, path in (("cat", 5), ("dog", 13), ("a", 2))}
+NLP.vocab.lookups.add_table("lexeme_cluster", CLUSTERS)
 DOCS = [NLP.make_doc(text) for text in ("The cat saw the dog", "", "\n", "a Cat", "an é 😀")]
 EMPTY = [NLP.make_doc("")] * 2
 pytestmark = pytest.mark.filterwarnings("ignore:.*W002")
@@ -56,6 +61,11 @@ EMBEDDINGS = {
     "VocabEmbed": words,
     "CharRNNEmbed": chars,
     "CharRNNEmbed without cache": lambda: build_char_rnn_embed_v1(6, cache_size=0, char_dropout=0),
+    "StaticVectors": lambda: build_static_vectors_v1(5, dropout=0.0),
+    "ClusterEmbed": lambda: build_cluster_embed_v1(3, [2, 0], dropout=0.0),
+    "ConcatEmbed": lambda: build_concat_embed_v1(
+        words(), build_static_vectors_v1(5, dropout=0.0), build_cluster_embed_v1(2, dropout=0.0)
+    ),
     "WordCharEmbed": lambda: build_word_char_embed_v1(words(), chars()),
     "WordCharEmbed with vectors": lambda: build_word_char_embed_v1(words(), chars(), True),
 }

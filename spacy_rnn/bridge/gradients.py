@@ -1,9 +1,10 @@
 """Gradients of what goes into a layer, with nothing else touched."""
 
+import contextlib
 import copy
-from typing import Any, Callable, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Tuple
 
-from thinc.api import Model, set_dropout_rate
+from thinc.api import Model, PyTorchShim, set_dropout_rate
 
 
 def differentiate(
@@ -21,3 +22,33 @@ def differentiate(
         return layer.attrs["differentiate"](layer, X)
     # Model.copy would lose references between layers.
     return run(set_dropout_rate(copy.deepcopy(layer), 0.0), X, True)
+
+
+@contextlib.contextmanager
+def without_dropout(layers: Iterable[Model]) -> Iterator[None]:
+    """Run layers in training mode without dropout within the context: the rates that spaCy sets,
+    and those that torch modules were built with."""
+    rates = [rate for layer in layers for node in layer.walk() for rate in _dropout_of(node)]
+    for owner, name, _ in rates:
+        owner[name] = 0.0
+    try:
+        yield
+    finally:
+        for owner, name, rate in rates:
+            owner[name] = rate
+
+
+def _dropout_of(node: Model) -> Iterator[Tuple[Dict[str, Any], str, float]]:
+    """Where the rates of one layer stand, each with its name there, and its value."""
+    modules = [
+        part
+        for shim in node.shims
+        if isinstance(shim, PyTorchShim)
+        for part in shim._model.modules()
+    ]
+    for owner, name in [
+        (node.attrs, "dropout_rate"),
+        *((vars(part), "dropout") for part in modules),
+    ]:
+        if isinstance(owner.get(name), float):
+            yield owner, name, owner[name]

@@ -145,10 +145,7 @@ def forward_sum(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Ca
     total, backprop_net = net(tokens, is_train)
     callbacks = []
     for layer in beside:
-        if reads_flat(layer):
-            logits, backprop_layer = layer(tokens, is_train)
-        else:
-            logits, backprop_layer = _run_on_docs(layer, tokens, total.shape[1], is_train)
+        logits, backprop_layer = run_linear(layer, tokens, total.shape[1], is_train)
         total = total + logits
         callbacks.append(backprop_layer)
 
@@ -160,11 +157,13 @@ def forward_sum(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Ca
     return total, backprop
 
 
-def _run_on_docs(
+def run_linear(
     model: Model, tokens: Tokens, labels: int, is_train: bool
 ) -> Tuple[Floats2d, Callable]:
-    """Logits by a layer of spaCy's: not all of them take a text without tokens, of which there
-    is nothing to add up."""
+    """The logits of a model beside the net, of this package or of spaCy's. labels: Their number."""
+    if reads_flat(model):
+        return model(tokens, is_train)
+    # Not all layers of spaCy's take a text without tokens, of which there is nothing to add up.
     rows: Any = tokens.lengths.nonzero()[0]
     full: Any = model.ops.asarray1i(rows)
     logits: Any = model.ops.alloc2f(len(tokens.docs), labels)
@@ -177,19 +176,29 @@ def _run_on_docs(
 
 def forward_net(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
     """The logits of the recurrent net."""
-    tok2vec, cut, encode, pooled, dropout, labels = model.layers
-    rows, backprop_tok2vec = read_tokens(tok2vec, Tokens.of(X), is_train)
-    rows, backprop_cut = cut(rows, is_train)
+    rows, backprop_tok2vec = read_tokens(model.layers[0], Tokens.of(X), is_train)
+    logits, backprop = run_net(model, rows, is_train)
+    return logits, lambda dY: backprop_tok2vec(backprop(dY))
+
+
+def run_net(model: Model, X: Rows, is_train: bool) -> Tuple[Floats2d, Callable]:
+    """The logits of the recurrent net as a function of its embeddings.
+
+    model: The net. X: Rows as `tok2vec` gives them.
+    RETURNS: The logits, and a callback from their gradient to that of X.
+    """
+    _, cut, encode, pooled, dropout, labels = model.layers
+    rows, backprop_cut = cut(X, is_train)
     rows, backprop_encode = read_rows(encode, rows, is_train)
     if not is_train:
-        return apply_linear(labels.layers[0], pooled.predict(rows)), lambda dY: []
+        return apply_linear(labels.layers[0], pooled.predict(rows)), lambda dY: X
     vectors, backprop_pool = pooled(rows, is_train)
     vectors, backprop_dropout = dropout(vectors, is_train)
     logits, backprop_labels = labels(vectors, is_train)
 
     def backprop(dY: Floats2d) -> Any:
         dX = backprop_pool(backprop_dropout(backprop_labels(dY)))
-        return backprop_tok2vec(backprop_cut(backprop_encode(dX)))
+        return backprop_cut(backprop_encode(dX))
 
     return logits, backprop
 
@@ -248,7 +257,7 @@ def resize_output(model: Model, new_nO: int) -> Model:
     """Make room for labels added after training; the scores of the others stay."""
     labels = resize_model(model.get_ref("labels"), new_nO)
     model.set_ref("output_layer", labels.layers[0])
-    for layer in _beside(model):
+    for layer in models_beside(model):
         layer.attrs["resize_output"](layer, new_nO)
     for node in model.walk():
         if node.has_dim("nO") and labels in node.walk():
@@ -256,7 +265,7 @@ def resize_output(model: Model, new_nO: int) -> Model:
     return model
 
 
-def _beside(model: Model) -> List[Model]:
+def models_beside(model: Model) -> List[Model]:
     """The models whose logits are added to those of the net."""
     found = [model.maybe_get_ref(name) for name in ("linear_model", "fitted_model")]
     return [layer for layer in found if layer is not None]
@@ -308,7 +317,7 @@ class RunningTextCat(Running):
         self.ops = model.ops
         parts = ("truncate", "tok2vec", "encode", "pool")
         self.net = Chain([running_form(name, model.get_ref(part)) for part in parts])
-        self.beside = [running_form(name, layer) for layer in _beside(model)]
+        self.beside = [running_form(name, layer) for layer in models_beside(model)]
         self.initial = [state for part in (self.net, *self.beside) for state in part.initial]
         self.output = model.get_ref("output_layer")
         self.activate = model.layers[-1]

@@ -43,7 +43,7 @@ class Component(Represented, SafeLoading):
         """
         examples = self._validated(examples, "update")
         self._check_truths(examples)
-        return self._step(examples, self._loss, drop, sgd, losses)
+        return self._step(examples, self._learn_batch, drop, sgd, losses)
 
     def rehearse(
         self,
@@ -59,7 +59,7 @@ class Component(Represented, SafeLoading):
         """
         examples = self._validated(examples, "rehearse")
         learned_from = [] if self._rehearsal_model is None else examples
-        return self._step(learned_from, self._distance, drop, sgd, losses)
+        return self._step(learned_from, self._rehearse_batch, drop, sgd, losses)
 
     def _validated(self, examples: Iterable[Example], method: str) -> List[Example]:
         examples = list(examples)
@@ -69,7 +69,7 @@ class Component(Represented, SafeLoading):
     def _step(
         self,
         examples: List[Example],
-        loss_of: Callable[[List[Example], Tokens, Any], Tuple[float, Any]],
+        learn: Callable[[List[Example], Tokens], Dict[str, float]],
         drop: float,
         sgd: Any,
         losses: Optional[Dict[str, float]],
@@ -81,13 +81,28 @@ class Component(Represented, SafeLoading):
             return losses
         set_dropout_rate(self.model, drop)
         with forks_wait:
-            scores, backprop = self._forward(self.model, tokens, True)
-            loss, gradient = loss_of(examples, tokens, scores)
-            backprop(gradient)
+            found = learn(examples, tokens)
             if sgd not in (None, False):
                 self.finish_update(sgd)
-        losses[self.name] += loss
+        for key, loss in found.items():
+            losses[key] = losses.get(key, 0.0) + loss
         return losses
+
+    def _learn_batch(self, examples: List[Example], tokens: Tokens) -> Dict[str, float]:
+        """Add the gradients of `update` to those of the parameters. RETURNS: Losses, by key."""
+        return self._learn_from(self._loss, examples, tokens)
+
+    def _rehearse_batch(self, examples: List[Example], tokens: Tokens) -> Dict[str, float]:
+        """As `_learn_batch`, of `rehearse`."""
+        return self._learn_from(self._distance, examples, tokens)
+
+    def _learn_from(
+        self, loss_of: Callable, examples: List[Example], tokens: Tokens
+    ) -> Dict[str, float]:
+        scores, backprop = self._forward(self.model, tokens, True)
+        loss, gradient = loss_of(examples, tokens, scores)
+        backprop(gradient)
+        return {self.name: loss}
 
     def _distance(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
         """The loss of `rehearse`."""

@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from functools import partial
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
 
 import numpy
@@ -23,6 +24,7 @@ from ..errors import Errors, Warnings
 from ..layers.running import running_form
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
+from ..training.semi_supervised import SemiSupervised
 from ..vocabulary.nb_svm import Target
 from .component import Component, sample_of, start_of
 
@@ -46,6 +48,7 @@ def make_textcat_lstm(
     threshold: float,
     class_weight: ClassWeight,
     label_smoothing: float,
+    semi_supervised: Optional[SemiSupervised],
     scorer: Optional[Callable],
 ) -> "TextCatLSTM":
     """Make the component. For the arguments, see `TextCatLSTM`."""
@@ -56,6 +59,7 @@ def make_textcat_lstm(
         threshold=threshold,
         class_weight=class_weight,
         label_smoothing=label_smoothing,
+        semi_supervised=for_pipeline(semi_supervised, nlp),
         scorer=scorer,
     )
 
@@ -74,9 +78,11 @@ class TextCatLSTM(Component, TextCategorizer):
         label to weight, where labels not named weigh 1, or "balanced" for
         examples / (labels * examples of the label).
     label_smoothing: Share of each truth that is spread over all labels.
+    semi_supervised: What to learn beside labels, as `spacy-rnn.semi_supervised.v1`; None for
+        nothing.
     scorer: The scoring method.
-    RAISES: ValueError for a class_weight or label_smoothing outside of these, and for a model of
-        the other kind of labels.
+    RAISES: ValueError for a class_weight or label_smoothing outside of these, for a model of
+        the other kind of labels, and for one that cannot learn what semi_supervised says.
     """
 
     factory = "textcat_lstm"
@@ -92,10 +98,13 @@ class TextCatLSTM(Component, TextCategorizer):
         threshold: float = 0.0,
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
+        semi_supervised: Optional[SemiSupervised] = None,
         scorer: Optional[Callable] = textcat_score,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
         self._check_kind(model)
+        self.semi_supervised = semi_supervised
+        self._check_semi_supervised()
         self.cfg["label_smoothing"] = label_smoothing
         self.cfg["class_weight"] = class_weight
         self.check_settings(self.cfg)
@@ -122,6 +131,15 @@ class TextCatLSTM(Component, TextCategorizer):
             raise self._error(
                 Errors.R313, factory=factory, other=other, found=found, expected=expected
             )
+
+    def _check_semi_supervised(self) -> None:
+        settings = self.semi_supervised
+        if settings is None or not settings.on:
+            return
+        if not self.model.has_ref("net"):
+            raise self._error(Errors.R318)
+        if settings.reads_texts and _listener_in(self.model) is not None:
+            raise self._error(Errors.R319)
 
     def initialize(  # type: ignore[override]
         self,
@@ -156,6 +174,8 @@ class TextCatLSTM(Component, TextCategorizer):
         vocab: Optional[Iterable[str]],
     ) -> Tuple[List[str], "CorpusCounts"]:
         """Learn all that comes from the whole corpus. RETURNS: The labels, and the counts."""
+        if self.semi_supervised is not None and self.semi_supervised.reads_texts:
+            self.semi_supervised.texts.check()
         counts = CorpusCounts()
 
         def count(eg: Example) -> None:
@@ -296,7 +316,7 @@ class TextCatLSTM(Component, TextCategorizer):
         RETURNS: Categories, one dictionary for each token.
         RAISES: ValueError for a model that listens to another component.
         """
-        listener = next((n for n in self.model.walk() if hasattr(n, "upstream_name")), None)
+        listener = _listener_in(self.model)
         if listener is not None:
             raise ValueError(Errors.R703.format(name=self.name, layer=listener.name))
         if not len(doc):
@@ -334,6 +354,14 @@ class TextCatLSTM(Component, TextCategorizer):
 
     def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
         return self.get_loss(examples, scores)
+
+    def _learn_batch(self, examples: List[Example], tokens: Tokens) -> Dict[str, float]:
+        settings = self.semi_supervised
+        if settings is None or not settings.on:
+            return super()._learn_batch(examples, tokens)
+        loss_of = partial(self.get_loss, examples)
+        loss, others = settings.learn(self.model, tokens.docs, loss_of)
+        return {self.name: loss, **{f"{self.name}.{kind}": v for kind, v in others.items()}}
 
     def _check_truths(self, examples: List[Example]) -> None:
         for eg in examples:
@@ -388,6 +416,20 @@ class TextCatLSTM(Component, TextCategorizer):
             true = [label for label, value in cats.items() if value == 1.0]
             if len(true) > 1 and self.exclusive_classes:
                 raise self._error(Errors.R303, text=start_of(eg.reference), labels=true)
+
+
+def for_pipeline(
+    semi_supervised: Optional[SemiSupervised], nlp: Language
+) -> Optional[SemiSupervised]:
+    """Settings that read their texts with the tokenizer of a pipeline. None if there are none."""
+    if semi_supervised is not None:
+        semi_supervised.texts.nlp = nlp
+    return semi_supervised
+
+
+def _listener_in(model: Model) -> Optional[Model]:
+    """The layer that gets its rows from another component, if there is one."""
+    return next((node for node in model.walk() if hasattr(node, "upstream_name")), None)
 
 
 class CorpusCounts:

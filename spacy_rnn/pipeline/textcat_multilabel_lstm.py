@@ -16,8 +16,9 @@ from thinc.types import Floats2d
 
 from ..configs import defaults_of
 from ..training.loss import binary_cross_entropy
+from ..training.semi_supervised import SemiSupervised
 from .component import sample_of
-from .textcat_lstm import ClassWeight, CorpusCounts, TextCatLSTM
+from .textcat_lstm import ClassWeight, CorpusCounts, TextCatLSTM, for_pipeline
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_multilabel_lstm")
 
@@ -35,6 +36,7 @@ def make_textcat_multilabel_lstm(
     threshold: float,
     class_weight: ClassWeight,
     label_smoothing: float,
+    semi_supervised: Optional[SemiSupervised],
     scorer: Optional[Callable],
 ) -> "MultiLabelTextCatLSTM":
     """Make the component. For the arguments, see `MultiLabelTextCatLSTM`."""
@@ -45,6 +47,7 @@ def make_textcat_multilabel_lstm(
         threshold=threshold,
         class_weight=class_weight,
         label_smoothing=label_smoothing,
+        semi_supervised=for_pipeline(semi_supervised, nlp),
         scorer=scorer,
     )
 

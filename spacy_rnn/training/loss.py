@@ -88,3 +88,41 @@ def binary_cross_entropy(
     entropy = -(target * hit + (1.0 - target) * miss) * weight
     mean = float(entropy.sum() / xp.maximum(known.sum(), 1.0))
     return mean, ((probs - target) * weight).astype(probs.dtype)
+
+
+def divergence(target: Any, probs: Any, *, exclusive: bool, xp: Any) -> Tuple[float, Floats2d]:
+    """How far probabilities are from those of a target, which is constant: the Kullback-Leibler
+    divergence of the labels' distribution, or the sum of each label's where any number of them
+    may be true.
+
+    target, probs: Of shape (texts, labels). exclusive: Whether labels exclude each other.
+    xp: numpy or cupy.
+    RETURNS: The mean over texts, and the gradient of the sum with respect to the logits of
+        `probs`, of shape (texts, labels).
+    """
+    ours, theirs = (_outcomes(values, exclusive, xp) for values in (probs, target))
+    total = float((theirs * (_log(theirs, xp) - _log(ours, xp))).sum())
+    return total / max(len(probs), 1), probs - target
+
+
+def entropy(probs: Any, *, exclusive: bool, xp: Any) -> Tuple[float, Floats2d]:
+    """How undecided probabilities are: the entropy of the labels' distribution, or the sum of
+    each label's. For the arguments and what is returned, see `divergence`.
+    """
+    outcomes = _outcomes(probs, exclusive, xp)
+    terms = -outcomes * _log(outcomes, xp)
+    if exclusive:
+        gradient = terms - probs * terms.sum(axis=1, keepdims=True)
+    else:
+        gradient = probs * (1.0 - probs) * (_log(1.0 - probs, xp) - _log(probs, xp))
+    return float(terms.sum()) / max(len(probs), 1), gradient
+
+
+def _outcomes(probs: Any, exclusive: bool, xp: Any) -> Any:
+    """The probabilities of all that can be: of each label, or that it is true and that it is
+    not, of shape (2, texts, labels)."""
+    return probs if exclusive else xp.stack([probs, 1.0 - probs])
+
+
+def _log(probs: Any, xp: Any) -> Any:
+    return xp.log(xp.maximum(probs, TINY))

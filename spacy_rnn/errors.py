@@ -57,6 +57,12 @@ class Errors:
         "that width, but the pipeline's are of shape {shape}. Set [initialize] vectors to a "
         "pipeline that has them, and width to theirs."
     )
+    R107 = (
+        "[R107] The pretrained weights are for another vocabulary: they have vectors of "
+        "{pretrained} words, this model was given {given} words, and {common} are in both. Give "
+        "pretraining and training the same file of words (spacy-rnn init-vocab), or give "
+        "training none: it then takes those of the pretrained weights."
+    )
 
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
     R202 = (
@@ -177,6 +183,12 @@ class Errors:
     R501 = "[R501] spacy-rnn.init_vocab.v1 needs a corpus, a path, or both; found neither."
     R502 = "[R502] The pipeline has no VocabEmbed layer{where}: init_vocab has nothing to fill."
     R503 = "[R503] {path} must hold a JSON list of words, found {found}."
+    R504 = (
+        "[R504] spacy-rnn.PretrainLanguageModel.v1 cannot pretrain the layer '{name}': {problem}. "
+        "It needs embeddings of words by spacy-rnn.VocabEmbed.v1, followed by a "
+        'spacy-rnn.RNNEncoder.v1: for a text classifier, set layer = "encoder" in [pretraining]; '
+        'for a tagger, layer = "tok2vec"; for a shared tok2vec, layer = "".'
+    )
 
     # streaming
     R701 = (
@@ -274,3 +286,12 @@ class Errors:
         "textcat_multilabel_lstm. The pipeline has: {found}."
     )
     R621 = "[R621] {path} holds pipelines, but is none itself. Use {best}."
+    R622 = (
+        "[R622] There are no reviews without labels: {path} is no file of JSON lines, and no "
+        "folder that holds {archive} or the unpacked aclImdb. `spacy project assets --extra` "
+        "fetches the archive."
+    )
+    R623 = (
+        "[R623] {path} is a file, of which only reviews without labels can be made: add "
+        "--split unsup, and no other split."
+    )

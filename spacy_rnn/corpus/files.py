@@ -3,6 +3,7 @@
 import codecs
 import gzip
 import io
+import lzma
 import re
 import zlib
 from pathlib import Path
@@ -51,10 +52,10 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path, newline: Optional[str] = None) -> Iterator[Tuple[int, str]]:
-    """The lines of a file in UTF-8, plain or .gz, each with its number.
+    """The lines of a file in UTF-8, plain, .gz or .xz, each with its number.
 
     newline: Where lines end, as for Python's `open`.
-    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz.
+    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz or .xz.
     """
     with open_binary(path) as file:
         yield from decode_lines(path, file, newline)
@@ -71,14 +72,14 @@ def decode_lines(
             if problem is not None:
                 raise bad_line(path, number, problem)
             yield number, line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise bad_line(path, number + 1, damaged(error)) from error
 
 
 def open_binary(path: Path) -> Any:
-    """The bytes of a file, unpacked if it ends in .gz."""
-    opened: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    return opened(path, "rb")
+    """The bytes of a file, unpacked if it ends in .gz or .xz."""
+    openers: Any = {".gz": gzip.open, ".xz": lzma.open}
+    return openers.get(path.suffix.lower(), open)(path, "rb")
 
 
 def scan_lines(
@@ -123,5 +124,5 @@ def to_bytes(line: str, encoding: str = "utf-8") -> bytes:
 
 
 def damaged(error: Exception) -> str:
-    """What is wrong with a .gz that raises an error."""
+    """What is wrong with a .gz or .xz that raises an error."""
     return f"the compressed file is damaged ({error}): copy or download it again"

@@ -78,7 +78,7 @@ def _parts_of(tok2vec: Model) -> Tuple[Model, Model]:
     elif embed.attrs.get("running") is not TokensAlone:
         problem = "its embedding looks at more than one token at a time"
     elif "bidirectional" not in encode.attrs:
-        problem = f"its encoder is {encode.name}"
+        problem = "its encoder is none of this package"
     elif encode.attrs["bidirectional"] and encode.attrs["config"]["num_layers"] > 1:
         problem = (
             "it reads in two directions in more than one layer, and what reads forwards has then "
@@ -284,7 +284,7 @@ def _counts_of(table: WordTable) -> numpy.ndarray:
     """How often words occur: as counted, or guessed from their order (Zipf's law)."""
     if table.counts is not None:
         return table.counts
-    return (1e6 / numpy.arange(1, len(table) + 1)).astype("int64")
+    return (1e6 / numpy.arange(len(table)).clip(1)).astype("int64")
 
 
 def perplexity(model: Model, docs: Docs) -> float:

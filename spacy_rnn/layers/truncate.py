@@ -61,8 +61,9 @@ def truncate(max_tokens: int, **node: Any) -> Model[Rows, Rows]:
     return Model("truncate", forward, dims=dims, attrs=attrs, **node)
 
 
-def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
-    """The rows that are kept."""
+def forward(model: Model, X: Any, is_train: bool) -> Tuple[Rows, Callable]:
+    """The rows that are kept. X: Rows; a node that stands for others, too, is initialized with
+    what these take."""
     limit = model.attrs["max_tokens"]
     if not limit:
         return X, lambda dY: dY

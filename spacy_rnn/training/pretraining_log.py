@@ -31,7 +31,7 @@ class PretrainingLog:
         self.tokens = 0
         # Since the last report.
         self.loss, self.predictions, self.last_tokens = 0.0, 0, 0
-        self.last_time: Optional[float] = None
+        self.last_time = time.perf_counter()
         self.seconds = 0.0
 
     def add(self, docs: List[Doc], loss: float, predictions: int) -> None:
@@ -41,17 +41,15 @@ class PretrainingLog:
         """
         if not self.report_every:
             return
-        now = time.perf_counter()
-        self.last_time = now if self.last_time is None else self.last_time
         self.epochs.add(docs)
         self.tokens += sum(map(len, docs))
         self.loss += loss
         self.predictions += predictions
         if self.tokens - self.last_tokens >= self.report_every:
-            self._report(now)
+            self._report()
 
-    def _report(self, now: float) -> None:
-        tokens, seconds = self.tokens - self.last_tokens, now - (self.last_time or now)
+    def _report(self) -> None:
+        tokens, seconds = self.tokens - self.last_tokens, time.perf_counter() - self.last_time
         self.seconds += seconds
         mean = self.loss / max(self.predictions, 1)
         facts = [
@@ -60,9 +58,8 @@ class PretrainingLog:
         ]
         if self.heldout is not None:
             facts.append(f"of dev among all words {self.heldout.perplexity():.1f}")
-        if seconds:
-            facts.append(f"{tokens / seconds:,.0f} tokens/s")
-        facts.append(f"{self._time_left()} left")
+        facts.append(f"{tokens / max(seconds, 1e-9):,.0f} tokens/s")
+        facts += self._time_left()
         # wasabi wraps lines, which a log is not the place for.
         line = self.printer.info(", ".join(facts)) or ""
         print(line.replace("\n", " "), flush=True)
@@ -70,13 +67,13 @@ class PretrainingLog:
         # The time that dev takes is not that of training.
         self.last_time = time.perf_counter()
 
-    def _time_left(self) -> str:
-        """ "-" where it is not known."""
+    def _time_left(self) -> List[str]:
+        """In one string, or none where it is not known."""
         epoch = self.epochs.tokens
         if not epoch or not self.max_epochs:
-            return "-"
+            return []
         left = max(epoch * self.max_epochs - self.tokens, 0)
-        return clock(left * self.seconds / self.tokens)
+        return [f"{clock(left * self.seconds / self.tokens)} left"]
 
 
 class EpochCount:

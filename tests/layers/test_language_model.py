@@ -259,7 +259,10 @@ def net(**settings):
         (embedding, "no embedding and encoder to tell apart"),
         (lambda: chain(embedding(), net()), "no embedding and encoder to tell apart"),
         (lambda: build_Tok2Vec_model(build_char_rnn_embed_v1(6), net()), "no table of words"),
-        (lambda: build_Tok2Vec_model(embedding(), MaxoutWindowEncoder(4, 1, 2, 1)), "encoder is none"),
+        (
+            lambda: build_Tok2Vec_model(embedding(), MaxoutWindowEncoder(4, 1, 2, 1)),
+            "encoder is none",
+        ),
         (lambda: build_Tok2Vec_model(embedding(), net(num_layers=2)), "num_layers = 1"),
         (
             lambda: build_Tok2Vec_model(build_Tok2Vec_model(embedding(), net()), net()),

@@ -72,6 +72,12 @@ class Errors:
         'add to the config:\n\n[initialize.lookups]\n@misc = "spacy.LookupsDataLoader.v1"\n'
         'lang = ${{nlp.lang}}\ntables = ["{table}"]'
     )
+    R110 = (
+        "[R110] The pretrained weights are for another vocabulary: they have vectors of "
+        "{pretrained} words, this model was given {given} words, and {common} are in both. Give "
+        "pretraining and training the same file of words (spacy-rnn init-vocab), or give "
+        "training none: it then takes those of the pretrained weights."
+    )
 
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
     R202 = (
@@ -226,6 +232,12 @@ class Errors:
         "component was made without a pipeline, or copied to another process. Add it with "
         "`nlp.add_pipe`, or load the pipeline there."
     )
+    R506 = (
+        "[R506] spacy-rnn.PretrainLanguageModel.v1 cannot pretrain the layer '{name}': {problem}. "
+        "It needs embeddings of words by spacy-rnn.VocabEmbed.v1, followed by a "
+        'spacy-rnn.RNNEncoder.v1: for a text classifier, set layer = "encoder" in [pretraining]; '
+        'for a tagger, layer = "tok2vec"; for a shared tok2vec, layer = "".'
+    )
 
     # streaming
     R701 = (
@@ -326,4 +338,13 @@ class Errors:
     R622 = (
         "[R622] {path} is there already. Give --force to replace the folder, or the name of a new "
         "one."
+    )
+    R506 = (
+        "[R622] There are no reviews without labels: {path} is no file of JSON lines, and no "
+        "folder that holds {archive} or the unpacked aclImdb. `spacy project assets --extra` "
+        "fetches the archive."
+    )
+    R623 = (
+        "[R623] {path} is a file, of which only reviews without labels can be made: add "
+        "--split unsup, and no other split."
     )

@@ -29,7 +29,9 @@ def unchanged_on_error(model: Model) -> Iterator[None]:
         raise
 
 
-def _is_setting(value: Any) -> bool:
+def is_setting(value: Any) -> bool:
+    """Whether an attribute of a layer says how it is set or what it can do, not what it has
+    learned."""
     plain = (str, int, float, bool, list, tuple, dict)
     return value is None or callable(value) or isinstance(value, plain)
 
@@ -46,7 +48,7 @@ def load_model(model: Model, data: bytes) -> None:
     model.from_bytes(data)
     _widen(model)
     for node, state in before:
-        node.attrs.update({k: v for k, v in state["_attrs"].items() if _is_setting(v)})
+        node.attrs.update({k: v for k, v in state["_attrs"].items() if is_setting(v)})
         for part in ("name", "_refs"):
             setattr(node, part, state[part])
     check_model(model)
@@ -62,7 +64,7 @@ def _check_parts(model: Model, data: bytes) -> None:
     if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
         raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
     for node, attrs, params, shims in zip(nodes, msg["attrs"], msg["params"], msg["shims"]):
-        tables = {k for k, v in node.attrs.items() if not _is_setting(v)} - {"cut", *NEWER}
+        tables = {k for k, v in node.attrs.items() if not is_setting(v)} - {"cut", *NEWER}
         whole = set(params) == set(node.param_names) and tables <= set(attrs)
         if not whole or len(shims) != len(node.shims):
             problem = "some of its data are missing, or there are others"

@@ -200,12 +200,13 @@ class RNNShim(PyTorchShim):
 
     @contextlib.contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
-        """Use other weights, such as averages, within the context."""
+        """Use other weights, such as averages, within the context. params: By the optimizer's
+        keys; None, as it is where the optimizer keeps no averages, leaves the weights."""
         backup = {}
         named = self._model.named_parameters() if self._model is not None else ()
         try:
             for name, parameter in named:
-                value = params.get((self.id, name))
+                value = (params or {}).get((self.id, name))
                 if value is not None:
                     if name in self._row_updates:
                         self._row_updates[name].catch_up(torch2xp(parameter.data))
@@ -242,7 +243,9 @@ class RNNShim(PyTorchShim):
         """
         try:
             msg = srsly.msgpack_loads(bytes_data)
-            config, state = dict(msg["config"]), bytes(msg["state"])
+            # Weights that came without settings: see `layers.learned`.
+            config = {**self.cfg, **msg["sizes"]} if "sizes" in msg else dict(msg["config"])
+            state = bytes(msg["state"])
         except Exception as error:
             raise self._misfit(f"{type(error).__name__}: {error}") from error
         self.set_module(config, self._load_module(config, state) if state else None)

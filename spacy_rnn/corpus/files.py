@@ -58,7 +58,7 @@ def read_lines(path: Path, newline: Optional[str] = None) -> Iterator[Tuple[int,
     """The lines of a file in UTF-8, plain or compressed, each with its number.
 
     newline: Where lines end, as for Python's `open`.
-    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz.
+    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz or .xz.
     """
     with open_binary(path) as file:
         yield from decode_lines(path, file, newline)
@@ -145,5 +145,5 @@ def to_bytes(line: str, encoding: str = "utf-8") -> bytes:
 
 
 def damaged(error: Exception) -> str:
-    """What is wrong with a .gz that raises an error."""
+    """What is wrong with a .gz or .xz that raises an error."""
     return f"the compressed file is damaged ({error}): copy or download it again"

@@ -69,6 +69,14 @@ def read_imdb(path: Path, split: str, *, dev_share: float, seed: int) -> Iterato
     return _read_split(path, split, dev_share, seed)
 
 
+def read_unlabelled(path: Path) -> Iterator[str]:
+    """The 50,000 reviews without a label, by their numbers. path: The folder aclImdb.
+
+    RAISES: FileNotFoundError if they are not there; ValueError for a text that is not UTF-8.
+    """
+    return (read_text(file) for file in _files(Path(path) / "train" / "unsup"))
+
+
 def _read_split(path: Path, split: str, dev_share: float, seed: int) -> Iterator[Record]:
     folder = Path(path) / ("test" if split == "test" else "train")
     require_path(folder, HINT)

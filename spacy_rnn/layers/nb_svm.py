@@ -37,10 +37,10 @@ def build_nb_svm_v1(
     dropout: float = 0.5,
     nO: Optional[int] = None,
 ) -> Model[TokensIn, Floats2d]:
-    """What words and phrases add to the logits: the `fitted_model` of `spacy-rnn.TextCatRNN.v1`. A logistic
-    regression over the n-grams that a text has, scaled by their log-count ratios (Wang and
-    Manning 2012), is fitted to the whole corpus in initialization. Training leaves it as it is,
-    and learns what the net adds, and how much the linear model counts beside.
+    """What words and phrases add to the logits: the `fitted_model` of
+    `spacy-rnn.TextCatRNN.v1`. A logistic regression over the n-grams that a text has, scaled by
+    their log-count ratios (Wang and Manning 2012), is fitted to the whole corpus in
+    initialization. Training leaves it as it is, and learns how much it counts beside the net.
 
     In training, a text's logits are those of a model that was fitted without this text: the net
     would otherwise learn that the linear model is always right.

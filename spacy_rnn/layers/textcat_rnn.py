@@ -72,7 +72,8 @@ def build_textcat_rnn_v1(
     defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
     labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
     dims = {"nO": nO}
-    parts: List[Model] = [tok2vec, truncate(max_tokens), encode, pooled, Dropout(), labels]
+    cut = truncate_between(tok2vec, encode, max_tokens)
+    parts: List[Model] = [tok2vec, cut, encode, pooled, Dropout(), labels]
     net: Model = Model("net", forward_net, init=init_net, dims=dims, layers=parts)
     logits = net
     beside = [model for model in (linear_model, fitted_model) if model is not None]
@@ -92,11 +93,23 @@ def build_textcat_rnn_v1(
     activate: Model = Model("probabilities", forward_probabilities, attrs=exclusive)
     layers = [logits, activate]
     refs: Dict[str, Any] = dict(zip(("tok2vec", "truncate", "encode", "pool"), parts))
-    refs.update(net=net, output_layer=output, labels=labels)
+    refs.update(encoder=cut, net=net, output_layer=output, labels=labels)
     refs.update(linear_model=linear_model, fitted_model=fitted_model)
     return Model(
         "textcat_rnn", forward, init=init, dims=dims, layers=layers, refs=refs, attrs=attrs
     )
+
+
+def truncate_between(tok2vec: Model, encode: Model, max_tokens: int) -> Model:
+    """The layer that cuts texts. It stands for all before the head as well, with both as its
+    layers: for `[pretraining] layer = "encoder"`.
+
+    The net has the two, too. Each layer of a model counts once, so that the tree of saved models
+    stays what it was without this.
+    """
+    layers = [tok2vec, encode]
+    refs = {"embed": tok2vec, "encode": encode}
+    return truncate(max_tokens, layers=layers, refs=refs, init=init_encoder)
 
 
 def run_nothing(name: str, layer: Model) -> Running:
@@ -219,13 +232,23 @@ def init_net(model: Model, X: Optional[Docs] = None, Y: Optional[Floats2d] = Non
             layer.initialize()
         return
     tok2vec, cut, encode, pooled, _, labels = model.layers
-    tok2vec.initialize(X=X)
+    cut.initialize(X=X)
     rows, _ = read_tokens(tok2vec, Tokens.of(X), False)
-    cut.initialize(X=rows)
-    encode.initialize(X=split(rows, rows.data.shape[1], encode))
-    rows, _ = read_rows(encode, rows, False)
+    rows, _ = read_rows(encode, cut.predict(rows), False)
     pooled.initialize(X=rows)
     labels.initialize(X=pooled.predict(rows), Y=Y)
+
+
+def init_encoder(model: Model, X: Optional[Docs] = None, Y: Any = None) -> None:
+    """Initialize what reads texts, of those that have tokens."""
+    tok2vec, encode = model.layers
+    if not X or not any(map(len, X)):
+        tok2vec.initialize()
+        encode.initialize()
+        return
+    tok2vec.initialize(X=X)
+    rows, _ = read_tokens(tok2vec, Tokens.of(X), False)
+    encode.initialize(X=split(rows, rows.data.shape[1], encode))
 
 
 def forward_probabilities(

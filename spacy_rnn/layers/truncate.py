@@ -41,10 +41,12 @@ class CutCount:
             warnings.warn(Warnings.W002.format(limit=self.limit, **found), stacklevel=2)
 
 
-def truncate(max_tokens: int) -> Model[Rows, Rows]:
+def truncate(max_tokens: int, **node: Any) -> Model[Rows, Rows]:
     """Cut rows out of the middle of texts longer than `max_tokens`; 0 cuts nothing.
 
     What is cut is counted in `attrs["cut"]`, and said in a warning the first time.
+
+    node: Other arguments of `thinc.Model`.
     """
     # msgpack cannot write the count, so that thinc leaves it out of the saved model:
     # it belongs to this process.
@@ -56,11 +58,12 @@ def truncate(max_tokens: int) -> Model[Rows, Rows]:
     }
     # Models saved by version 0.3 have these widths; nobody asks for them.
     dims: Dict[str, Optional[int]] = {"nO": None, "nI": None}
-    return Model("truncate", forward, dims=dims, attrs=attrs)
+    return Model("truncate", forward, dims=dims, attrs=attrs, **node)
 
 
-def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
-    """The rows that are kept."""
+def forward(model: Model, X: Any, is_train: bool) -> Tuple[Rows, Callable]:
+    """The rows that are kept. X: Rows; a node that stands for others, too, is initialized with
+    what these take."""
     limit = model.attrs["max_tokens"]
     if not limit:
         return X, lambda dY: dY

@@ -150,8 +150,8 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
 
 
 def learn_words(model: Model, corpus: CorpusKeys) -> None:
-    """Take the words that a corpus uses most, unless words were given, and what their
-    vectors start from."""
+    """Take the words that a corpus uses most, unless words were given, how often each occurs,
+    and what their vectors start from."""
     attrs = model.attrs
     attr = intify_attr(attrs["attr"])
     if attrs["learn"]:
@@ -159,13 +159,15 @@ def learn_words(model: Model, corpus: CorpusKeys) -> None:
         if not words:
             raise ValueError(Errors.R105.format(attr=attrs["attr"], docs=len(corpus.texts[attr])))
         attrs["words"] = WordTable(words)
+    table: WordTable = attrs["words"]
+    rows = [table.find(text) for text in corpus.texts[attr]]
+    table.counts = numpy.bincount(numpy.concatenate(rows), minlength=len(table))
     if attrs["start"] == "cooccurrence":
-        table: WordTable = attrs["words"]
         # So many unknown words between two texts that none sees a neighbour in the other.
         gap = numpy.zeros(WINDOW, dtype="int64")
-        parts = [part for text in corpus.texts[attr] for part in (table.find(text), gap)]
-        ids = torch.from_numpy(numpy.concatenate(parts))
-        table.vectors = cooccurrence_vectors(ids, len(table), model.get_dim("nO"))
+        ids = numpy.concatenate([part for text in rows for part in (text, gap)])
+        width = model.get_dim("nO")
+        table.vectors = cooccurrence_vectors(torch.from_numpy(ids), len(table), width)
     if attrs["start"] == "vectors":
         report_coverage(attrs["words"].words, corpus, attrs["attr"])
 

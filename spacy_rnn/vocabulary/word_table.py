@@ -9,6 +9,7 @@ from spacy.strings import get_string_id
 from thinc.model import deserialize_attr, serialize_attr
 
 from ..engine.plan import FEW_KEYS
+from ..errors import Errors
 
 # Buckets for each key: with so many, most keys have a bucket of their own.
 BUCKETS = 2
@@ -69,12 +70,19 @@ class WordTable:
 
     words: The words of rows 1, 2, ...; row 0 is every other word.
     vectors: What the rows start from, of shape (len(words) + 1, width), or None.
-        Not saved: it is of use until the weights are made.
+    counts: How often each row's words occur in the corpus, of shape (len(words) + 1,), or None
+        where no corpus was counted. Neither is saved: they are of use until training begins.
     """
 
-    def __init__(self, words: Sequence[str] = (), vectors: Optional[Any] = None):
+    def __init__(
+        self,
+        words: Sequence[str] = (),
+        vectors: Optional[Any] = None,
+        counts: Optional[numpy.ndarray] = None,
+    ):
         self.words = list(words)
         self.vectors = vectors
+        self.counts = counts
         self._index = KeyIndex([get_string_id(word) for word in self.words])
 
     def __reduce__(self) -> Any:
@@ -93,5 +101,28 @@ class WordTable:
         return self._index.find(keys) + 1
 
 
+def dump_pretrained(table: WordTable) -> bytes:
+    """The words of pretrained vectors, for a model that may have words of its own."""
+    return srsly.msgpack_dumps({"pretrained": table.words})
+
+
+def _load(table: WordTable, data: bytes, name: str, layer: Any) -> WordTable:
+    """Load words. Those of pretrained vectors replace words that a layer has learned itself.
+
+    RAISES: ValueError where the layer was given other words.
+    """
+    found = srsly.msgpack_loads(data)
+    if not isinstance(found, dict):
+        return WordTable(found)
+    words = found["pretrained"]
+    if words == table.words:
+        return table
+    if table.words and not layer.attrs["learn"]:
+        common = len({*words} & {*table.words})
+        facts = {"pretrained": len(words), "given": len(table.words), "common": common}
+        raise ValueError(Errors.R110.format(**facts))
+    return WordTable(words)
+
+
 serialize_attr.register(WordTable, lambda _, table, *where: srsly.msgpack_dumps(table.words))
-deserialize_attr.register(WordTable, lambda _, data, *where: WordTable(srsly.msgpack_loads(data)))
+deserialize_attr.register(WordTable, _load)

@@ -1,6 +1,7 @@
 """The commands of `spacy-rnn`, and spaCy's own commands on our components."""
 
 import json
+import lzma
 import subprocess
 import sys
 import tarfile
@@ -311,3 +312,47 @@ def test_readers_in_a_config(tmp_path, table):
     changed.to_disk(project / "config.cfg")
     run_spacy("train", project / "config.cfg", "--output", project / "out")
     assert spacy.load(project / "out" / "model-last").get_pipe("textcat_lstm").labels
+
+
+def raw(path):
+    return [srsly.json_loads(line)["text"] for line in path.read_text().splitlines()]
+
+
+def test_convert_imdb_unlabelled_from_the_archive(tmp_path):
+    folder = tmp_path / "aclImdb" / "train" / "unsup"
+    folder.mkdir(parents=True)
+    for i, text in enumerate(["Not<br /><br />bad &amp; long.", "A film.", "A film."]):
+        (folder / f"{i}_0.txt").write_text(text)
+    result = run("convert-imdb", tmp_path, tmp_path / "out", "--split", "unsup")
+    assert result.exit_code == 0 and "2 texts" in result.output
+    assert sorted(raw(tmp_path / "out" / "raw.jsonl")) == ["A film.", "Not bad & long."]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["raw.jsonl"]
+
+
+def test_convert_imdb_unlabelled_from_a_file(tmp_path):
+    with lzma.open(tmp_path / "reviews.jsonl.xz", "wt") as file:
+        file.write('{"text": "Not<br />bad."}\n{"text": "The film is long."}\n')
+    arguments = ("convert-imdb", tmp_path / "reviews.jsonl.xz", tmp_path / "out")
+    result = run(*arguments, "--split", "unsup", "--no-stop-words")
+    assert result.exit_code == 0, result.output
+    assert sorted(raw(tmp_path / "out" / "raw.jsonl")) == ["bad .", "film long ."]
+    result = run(*arguments, "--split", "unsup", "--limit", "1")
+    assert result.exit_code == 0 and len(raw(tmp_path / "out" / "raw.jsonl")) == 1
+    for others in ([], ["--split", "train", "--split", "unsup"]):
+        result = run(*arguments, *others)
+        assert result.exit_code == 1 and "R623" in result.stderr
+
+
+def test_convert_imdb_without_unlabelled_reviews(tmp_path):
+    result = run("convert-imdb", tmp_path / "assets", tmp_path / "out", "--split", "unsup")
+    assert result.exit_code == 1 and len(result.stderr.splitlines()) == 1
+    assert "R622" in result.stderr and "spacy project assets --extra" in result.stderr
+    (tmp_path / "aclImdb").mkdir()
+    result = run("convert-imdb", tmp_path, tmp_path / "out", "--split", "unsup")
+    assert result.exit_code == 1 and "R401" in result.stderr
+    (tmp_path / "bad.jsonl").write_text('{"text": "a"}\nnonsense\n')
+    (tmp_path / "none.jsonl").write_text("\n")
+    for name, code in (("bad.jsonl", "R403"), ("none.jsonl", "R405")):
+        result = run("convert-imdb", tmp_path / name, tmp_path / "out", "--split", "unsup")
+        assert result.exit_code == 1 and code in result.stderr
+    assert not list((tmp_path / "out").glob("*"))

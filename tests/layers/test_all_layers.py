@@ -94,10 +94,11 @@ LAYERS = {**EMBEDDINGS, **ENCODERS, **CLASSIFIERS, **PARTS}
 
 
 def test_the_table_has_every_layer():
+    # An objective is no layer: its model is made over one.
     ours = {
         name.split(".")[1]
         for name in registry.architectures.get_entry_points()
-        if name.startswith("spacy-rnn.")
+        if name.startswith("spacy-rnn.") and not name.startswith("spacy-rnn.Pretrain")
     }
     assert ours == {name.split(",")[0].split(" ")[0] for name in [*LAYERS]} - {*PARTS}
 

@@ -1,0 +1,85 @@
+import gzip
+import json
+import lzma
+
+import pytest
+import spacy
+from spacy.tokens import DocBin
+
+from spacy_rnn.corpus.raw_text_reader import create_raw_text_reader_v1
+
+NLP = spacy.blank("en")
+TEXTS = [f"It isn't text {i}." for i in range(20)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "raw.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS) + "\n")
+    return path
+
+
+def read(*args, **settings):
+    return [eg.text for eg in create_raw_text_reader_v1(*args, **settings)(NLP)]
+
+
+def test_reads_all_texts_in_another_order_each_time(path):
+    assert read(path, shuffle=False) == TEXTS
+    assert read(path, shuffle=False, limit=3) == TEXTS[:3]
+    reader = create_raw_text_reader_v1(path, seed=1)
+    one, other = ([eg.text for eg in reader(NLP)] for _ in range(2))
+    assert one != other and sorted(one) == sorted(other) == sorted(TEXTS)
+    assert read(path, seed=1) == one != read(path, seed=2)
+
+
+def test_tokens_keep_their_norms(path):
+    (eg,) = create_raw_text_reader_v1(path, shuffle=False, limit=1)(NLP)
+    for doc in (eg.predicted, eg.reference):
+        assert [token.norm_ for token in doc][:3] == ["it", "is", "not"]
+
+
+@pytest.mark.parametrize("opener, ending", [(gzip.open, ".gz"), (lzma.open, ".xz")])
+def test_reads_compressed_files_and_names_damaged_ones(path, opener, ending):
+    packed = path.with_name(path.name + ending)
+    with opener(packed, "wb") as file:
+        file.write(path.read_bytes())
+    assert read(packed, shuffle=False) == TEXTS
+    packed.write_bytes(packed.read_bytes()[:-12])
+    with pytest.raises(ValueError, match=f"R403.*raw.jsonl{ending}.*damaged"):
+        read(packed)
+    packed.write_bytes(b"no such format")
+    with pytest.raises(ValueError, match=f"R403.*raw.jsonl{ending}.*damaged"):
+        read(packed)
+
+
+def test_reads_an_annotated_corpus_beside_it(path, tmp_path):
+    corpus = tmp_path / "train.spacy"
+    DocBin(docs=[NLP.make_doc("A labelled one.")]).to_disk(corpus)
+    assert read(path, corpus, shuffle=False) == [*TEXTS, "A labelled one."]
+    assert read(corpus) == ["A labelled one."]
+
+
+def test_long_texts_in_parts(path):
+    parts = [
+        [token.text for token in eg.reference]
+        for eg in create_raw_text_reader_v1(path, shuffle=False, limit=1, max_length=4)(NLP)
+    ]
+    assert parts == [["It", "is", "n't", "text"], ["0", "."]]
+    (eg, *_) = create_raw_text_reader_v1(path, shuffle=False, limit=1, max_length=4)(NLP)
+    assert eg.predicted[2].norm_ == "not"
+
+
+@pytest.mark.parametrize("line", ["nonsense", '{"texts": "a"}', '{"text": 3}', '["text"]'])
+def test_lines_at_fault_are_named(path, line):
+    path.write_text('{"text": "a"}\n' + line + "\n")
+    with pytest.raises(ValueError, match="R403.*raw.jsonl, line 2"):
+        read(path)
+
+
+def test_bad_input(path, tmp_path):
+    with pytest.raises(FileNotFoundError, match="R401.*nowhere.jsonl"):
+        read(tmp_path / "nowhere.jsonl")
+    with pytest.raises(ValueError, match="R406.*raw.txt"):
+        create_raw_text_reader_v1(tmp_path / "raw.txt")
+    with pytest.raises(ValueError, match="R411.*limit"):
+        create_raw_text_reader_v1(path, limit=-1)

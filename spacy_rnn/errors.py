@@ -71,7 +71,7 @@ class Errors:
     )
     R302 = (
         "[R302] Label '{label}' of component '{name}' has the value {value} for the text "
-        "'{text}'. Values must be 0 or 1."
+        "'{text}'. Values must be numbers from 0 to 1."
     )
     R303 = (
         "[R303] More than one label is true for the text '{text}': {labels}. The labels of "
@@ -130,6 +130,11 @@ class Errors:
         "[R317] The component '{name}' writes Token.{attr}_, but [training.score_weights] weigh "
         "{other}_acc, so that its score would be 0.00 throughout. Set tagging_acc = 1.0 and "
         "{other}_acc = null there."
+    )
+    R318 = (
+        "[R318] The values of labels of the text '{text}' sum to {total}. The labels of '{name}' "
+        "exclude each other: the values of a text must sum to 1, where a label that is left out "
+        "counts as 0, or all be 0; use `textcat_multilabel_lstm` where they do not."
     )
 
     # corpus

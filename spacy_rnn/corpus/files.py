@@ -6,14 +6,26 @@ import io
 import re
 import zlib
 from pathlib import Path
-from typing import IO, Any, Iterator, Optional, Tuple, Union
+from typing import IO, Any, Dict, Iterator, Optional, Tuple, Union
 
 from ..errors import Errors
+
+lzma: Any
+try:
+    import lzma
+except ImportError:  # Python can be built without it.
+    lzma = None
 
 # Bytes that are no text are read as characters that no valid text has: half of a pair each.
 _BYTES_AS_CHARS = "spacy-rnn.bytes_as_chars"
 _FIRST_BYTE = 0xDC00
 _BAD_BYTE = re.compile("([\udc00-\udcff])")
+# What opens a compressed file, by its ending, and what is raised where one is damaged.
+PACKED: Dict[str, Any] = {".gz": gzip.open}
+DAMAGED: Tuple[Any, ...] = (EOFError, gzip.BadGzipFile, zlib.error)
+if lzma is not None:
+    PACKED[".xz"] = lzma.open
+    DAMAGED = (*DAMAGED, lzma.LZMAError)
 
 
 def _bytes_as_chars(error: UnicodeError) -> Tuple[str, int]:
@@ -51,10 +63,10 @@ def read_text(path: Path) -> str:
 
 
 def read_lines(path: Path, newline: Optional[str] = None) -> Iterator[Tuple[int, str]]:
-    """The lines of a file in UTF-8, plain or .gz, each with its number.
+    """The lines of a file in UTF-8, plain, .gz or .xz, each with its number.
 
     newline: Where lines end, as for Python's `open`.
-    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz.
+    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz or .xz.
     """
     with open_binary(path) as file:
         yield from decode_lines(path, file, newline)
@@ -71,14 +83,13 @@ def decode_lines(
             if problem is not None:
                 raise bad_line(path, number, problem)
             yield number, line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise bad_line(path, number + 1, damaged(error)) from error
 
 
 def open_binary(path: Path) -> Any:
-    """The bytes of a file, unpacked if it ends in .gz."""
-    opened: Any = gzip.open if path.suffix.lower() == ".gz" else open
-    return opened(path, "rb")
+    """The bytes of a file, unpacked if it ends in .gz or .xz."""
+    return PACKED.get(path.suffix.lower(), open)(path, "rb")
 
 
 def scan_lines(
@@ -89,7 +100,7 @@ def scan_lines(
 
     newline: Where lines end, as for Python's `open`.
     encoding: Of UTF-8, a byte order mark is left out.
-    RAISES: EOFError, BadGzipFile or zlib.error for a damaged .gz, after the lines before.
+    RAISES: One of `DAMAGED` for a damaged .gz or .xz, after the lines before.
     """
     if codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"
@@ -123,5 +134,5 @@ def to_bytes(line: str, encoding: str = "utf-8") -> bytes:
 
 
 def damaged(error: Exception) -> str:
-    """What is wrong with a .gz that raises an error."""
+    """What is wrong with a .gz or .xz that raises an error."""
     return f"the compressed file is damaged ({error}): copy or download it again"

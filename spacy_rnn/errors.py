@@ -279,3 +279,32 @@ class Errors:
         "textcat_multilabel_lstm. The pipeline has: {found}."
     )
     R621 = "[R621] {path} holds pipelines, but is none itself. Use {best}."
+    R622 = "[R622] {path} is there already, and not empty. Give the name of a new folder."
+    R623 = (
+        "[R623] The teachers do not all write {subject}. They write: {found}. Teach with pipelines "
+        "that write the same."
+    )
+    R624 = (
+        "[R624] None of the {count} texts of {path} is annotated with {subjects}, which the "
+        "teachers write. Check the file, and --learn."
+    )
+    R625 = "[R625] {path} cannot be read as a .spacy file ({problem}). Is it one, and whole?"
+    R626 = (
+        "[R626] A teacher of categories must have one classifier, with labels. '{name}' has: "
+        "{found}. Remove the others by `nlp.remove_pipe`."
+    )
+    R627 = "[R627] The teachers do not have the same labels. They have: {found}."
+    R628 = (
+        "[R628] The label '{label}' of a dev text is not among those of the teachers, which "
+        "cannot be measured on it: {allowed}."
+    )
+    R629 = "[R629] {option} is of use with {needs} only: give that, or leave it out."
+    R630 = (
+        "[R630] There is no text to learn from: of {count} read, none is left. Give texts that "
+        "are neither in the dev nor in the gold corpus."
+    )
+    R631 = "[R631] No teacher is given before '{found}'. Teachers come first, then settings."
+    R632 = (
+        "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
+        "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
+    )

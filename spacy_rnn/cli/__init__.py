@@ -7,6 +7,7 @@ from .convert_imdb import convert_imdb
 from .convert_porttinari import convert_porttinari
 from .convert_table import convert_table
 from .convert_treebank import convert_treebank
+from .distill import distill
 from .init_config import init_config
 from .init_vocab import init_vocab
 from .predict import predict
@@ -26,6 +27,7 @@ __all__ = [
     "convert_porttinari",
     "convert_table",
     "convert_treebank",
+    "distill",
     "init_config",
     "init_vocab",
     "main",

@@ -53,7 +53,8 @@ class CatsTeachers:
         self.blend = fit_blend(rows, truths)
         names = [teacher.name for teacher in self.teachers]
         reports = [_report(*found, truths) for found in zip(names, self.blend.weights, rows)]
-        return [*reports, _report("together", None, self.blend.mix(rows), truths)]
+        last = "together" if len(names) > 1 else "at the temperature"
+        return [*reports, _report(last, None, self.blend.mix(rows), truths)]
 
     def annotate(self, texts: Sequence[str]) -> List[Doc]:
         """Documents of texts, with the value of each label."""

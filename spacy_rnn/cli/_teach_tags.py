@@ -55,7 +55,8 @@ class TagTeachers:
         """
         found = self._scores(copies(dev, self.teachers[0].nlp.vocab))
         tags = [(t.name, best_tags([scores])) for t, scores in zip(self.teachers, found)]
-        tags.append(("together", best_tags(found)))
+        if len(found) > 1:
+            tags.append(("together", best_tags(found)))
         tokens = [token for doc in dev for token in doc]
         gold = ["" if token.is_space else getattr(token, f"{self.attr}_") for token in tokens]
         return [Report(name, share_right(guesses, gold)) for name, guesses in tags]

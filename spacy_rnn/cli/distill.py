@@ -35,6 +35,9 @@ from ._teachers import (
 from ._whole_file import write_whole
 from .predict import STDIN, read_inputs, remove_old, usable_rows
 
+# Characters of a teacher's path in a table.
+WIDEST = 200
+
 Rows = Iterable[Union[Row, Fault]]
 Teachers = Union[CatsTeachers, TagTeachers]
 
@@ -47,7 +50,7 @@ Teachers = Union[CatsTeachers, TagTeachers]
 def distill(
     arguments: List[str] = typer.Argument(
         ...,
-        metavar="TEACHER...",
+        metavar="TEACHER",
         help="Trained pipelines with a classifier or tagger: folders, or names of packages. After "
         "them come settings of the student's config, as in `spacy train`: "
         "--training.max_steps 500",
@@ -133,7 +136,7 @@ def distill(
             say(f"{bad.count} row(s) could not be used: they are in {bad_path}")
         if pupil is None:
             where = output if gold else path
-            msg.info(f"Train on them: spacy train CONFIG --paths.train {where} --paths.dev {dev}")
+            print(f"Next: python -m spacy train CONFIG --paths.train {where} --paths.dev {dev}")
         else:
             pupil.train(output, gpu_id)
 
@@ -234,7 +237,8 @@ def print_reports(reports: Sequence[Report], blend: Optional[Blend]) -> None:
     count = 2 if blend is None else 4
     aligns: Any = ["l", "r", "r", "r"][:count]
     rows = [row[:count] for row in rows]
-    print(format_table(rows, header=header[:count], divider=True, aligns=aligns))
+    table = format_table(rows, header=header[:count], divider=True, aligns=aligns, max_col=WIDEST)
+    print(table)
     if blend is not None:
         print(f"Temperature: {blend.temperature:.3f}\n")
 

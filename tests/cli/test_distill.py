@@ -189,6 +189,19 @@ def test_a_label_that_is_not_known_of_a_dev_text_does_not_count(made):
     assert len(right) == 39 and report.accuracy == pytest.approx(sum(right) / 39)
 
 
+def test_a_classifier_of_spacy_teaches_too(made, tmp_path):
+    """Labels in another order, and another tokenizer."""
+    nlp = spacy.blank("xx")
+    model = {"exclusive_classes": True, "ngram_size": 1, "no_output_layer": False}
+    nlp.add_pipe("textcat", config={"model": {"@architectures": "spacy.TextCatBOW.v3", **model}})
+    train(nlp, make_examples(nlp, TRAIN, lambda text: dict(reversed(sentiment(text).items()))))
+    nlp.to_disk(tmp_path / "bow")
+    result = distill(made, "first", tmp_path / "bow", output=tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    for text, cats in cats_of(tmp_path / "out" / "texts.spacy").items():
+        assert (cats["POSITIVE"] > 0.5) == bool(sentiment(text)["POSITIVE"])
+
+
 def test_all_formats_of_raw_texts(made, tmp_path):
     (tmp_path / "a.csv").write_text("id;body\n1;a new scene\n2;a new plot\n3;A new  plot\n")
     rows = [{"text": "a warm scene"}, {"text": "A  WARM scene"}, {"text": ""}, {"text": "one more"}]

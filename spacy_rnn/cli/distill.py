@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import Any, Iterable, Iterator, List, Optional, Sequence, Union
+from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import typer
 from spacy.cli._util import import_code, setup_gpu
@@ -112,33 +112,33 @@ def distill(
         rows = read_texts(texts, text_column, Layout(None, delimiter, encoding))
         if gpu_id >= 0:
             setup_gpu(gpu_id)
-        pipelines = load_teachers(names)
-        vocab = pipelines[0].nlp.vocab
-        dev_docs = read_docs(dev, vocab)
-        subject = find_subject(pipelines, dev_docs, dev, learn)
-        gold_docs = [] if gold is None else read_gold(gold, subject, vocab)
-        cats = subject == Subject.cats
-        teachers: Teachers = CatsTeachers(pipelines) if cats else TagTeachers(pipelines, subject)
-        print_reports(teachers.fit(dev_docs), getattr(teachers, "blend", None))
-        max_length = min(teacher.nlp.max_length for teacher in pipelines)
+        teachers, held_out = prepare_teachers(names, dev, gold, learn)
         bad_path = Path(f"{output}.bad.jsonl")
         with BadRows(bad_path) as bad:
+            max_length = min(teacher.nlp.max_length for teacher in teachers.teachers)
             usable = (text for text, _ in usable_rows(rows, bad, text_column, max_length))
-            fresh = FreshTexts(dev_docs, gold_docs)
-            docs = annotate(teachers, fresh.of(usable), pipelines[0].nlp.batch_size)
+            fresh = FreshTexts(held_out)
+            docs = annotate(teachers, fresh.of(usable))
         if not len(docs):
             raise ValueError(Errors.R630.format(count=fresh.read + bad.count))
         write_corpus(docs, path, fresh)
-        if gold_docs:
-            write_gold(gold_docs, gold_weight, output / "gold.spacy")
+        if gold is not None:
+            write_gold(held_out.gold, gold_weight, output / "gold.spacy")
         remove_old(None, bad_path, bad)
         if bad.count:
             say(f"{bad.count} row(s) could not be used: they are in {bad_path}")
-        if pupil is None:
+        if pupil is not None:
+            pupil.train(output, gpu_id)
+        else:
             where = output if gold else path
             print(f"Next: python -m spacy train CONFIG --paths.train {where} --paths.dev {dev}")
-        else:
-            pupil.train(output, gpu_id)
+
+
+class HeldOut(NamedTuple):
+    """Annotated documents, which are not raw texts."""
+
+    dev: List[Doc]
+    gold: List[Doc]
 
 
 def check_output(output: Path, gold: Optional[Path], gold_weight: int) -> None:
@@ -170,22 +170,38 @@ def spacy_rows(name: str, column: str) -> Iterator[Row]:
         yield Row(name, number, {column: doc.text}, doc.text, unit="text")
 
 
-def read_gold(path: Path, subject: Subject, vocab: Vocab) -> List[Doc]:
-    """RAISES: as `read_docs`; ValueError if what is to be learned is not annotated."""
-    docs = read_docs(path, vocab)
-    require_annotated(docs, path, [subject])
-    return docs
+def prepare_teachers(
+    names: Sequence[str], dev: Path, gold: Optional[Path], learn: Optional[Subject]
+) -> Tuple[Teachers, HeldOut]:
+    """Load the teachers and what is annotated, fit the teachers on dev, and print how good they
+    are there.
+
+    RAISES: OSError or ValueError for pipelines that cannot teach, and for files that cannot be
+        read, or are not annotated with what is to be learned.
+    """
+    pipelines = load_teachers(names)
+    vocab = pipelines[0].nlp.vocab
+    dev_docs = read_docs(dev, vocab)
+    subject = find_subject(pipelines, dev_docs, dev, learn)
+    gold_docs: List[Doc] = []
+    if gold is not None:
+        gold_docs = read_docs(gold, vocab)
+        require_annotated(gold_docs, gold, [subject])
+    cats = subject == Subject.cats
+    teachers: Teachers = CatsTeachers(pipelines) if cats else TagTeachers(pipelines, subject)
+    print_reports(teachers.fit(dev_docs), getattr(teachers, "blend", None))
+    return teachers, HeldOut(dev_docs, gold_docs)
 
 
 class FreshTexts:
     """Leaves out texts that are not to be learned from: those that differ from one of dev or gold
     by no more than case or white space, and those that were there before. Counts them."""
 
-    def __init__(self, dev: Sequence[Doc], gold: Sequence[Doc]) -> None:
+    def __init__(self, held_out: HeldOut) -> None:
         self.read = 0
         self.left_out: Counter = Counter()
-        self._reasons = {key_of(doc.text): "in gold" for doc in gold}
-        self._reasons.update({key_of(doc.text): "in dev" for doc in dev})
+        self._reasons = {key_of(doc.text): "in gold" for doc in held_out.gold}
+        self._reasons.update({key_of(doc.text): "in dev" for doc in held_out.dev})
 
     def of(self, texts: Iterable[str]) -> Iterator[str]:
         """The texts that are left."""
@@ -200,9 +216,9 @@ class FreshTexts:
                 yield text
 
 
-def annotate(teachers: Teachers, texts: Iterable[str], batch_size: int) -> DocBin:
+def annotate(teachers: Teachers, texts: Iterable[str]) -> DocBin:
     """The texts, annotated by the teachers, with a progress bar."""
-    docs = DocBin(attrs=teachers.attrs)
+    docs, batch_size = DocBin(attrs=teachers.attrs), teachers.teachers[0].nlp.batch_size
     with tqdm(desc="texts.spacy", unit=" texts", disable=None, leave=False) as bar:
         for batch in minibatch(texts, batch_size):
             for doc in teachers.annotate(batch):
@@ -212,6 +228,7 @@ def annotate(teachers: Teachers, texts: Iterable[str], batch_size: int) -> DocBi
 
 
 def write_corpus(docs: DocBin, path: Path, fresh: FreshTexts) -> None:
+    """Write annotated texts, and print how many, and which were left out."""
     write_whole(path, docs.to_bytes())
     msg.good(f"{len(docs)} texts to {path}")
     if fresh.left_out:

@@ -92,7 +92,7 @@ class Errors:
     )
     R302 = (
         "[R302] Label '{label}' of component '{name}' has the value {value} for the text "
-        "'{text}'. Values must be 0 or 1."
+        "'{text}'. Values must be numbers from 0 to 1."
     )
     R303 = (
         "[R303] More than one label is true for the text '{text}': {labels}. The labels of "
@@ -154,12 +154,17 @@ class Errors:
     )
     R318 = (
         "[R318] semi_supervised of '{name}' moves the embeddings of a recurrent net, which its "
-        "model does not have. Use spacy-rnn.TextCatRNN.v1, or set `semi_supervised = null`."
+        "model does not have. Use spacy-rnn.TextCatRNN.v2, or set `semi_supervised = null`."
     )
     R319 = (
         "[R319] The model of '{name}' listens to another component, which sees the training corpus "
         "only, so that it cannot read the texts of semi_supervised. Set `texts = null` there, or "
         "give the component embeddings of its own."
+    )
+    R320 = (
+        "[R320] The values of labels of the text '{text}' sum to {total}. The labels of '{name}' "
+        "exclude each other: the values of a text must sum to 1, where a label that is left out "
+        "counts as 0, or all be 0; use `textcat_multilabel_lstm` where they do not."
     )
 
     # corpus
@@ -339,12 +344,41 @@ class Errors:
         "[R622] {path} is there already. Give --force to replace the folder, or the name of a new "
         "one."
     )
-    R506 = (
-        "[R622] There are no reviews without labels: {path} is no file of JSON lines, and no "
+    R635 = (
+        "[R635] There are no reviews without labels: {path} is no file of JSON lines, and no "
         "folder that holds {archive} or the unpacked aclImdb. `spacy project assets --extra` "
         "fetches the archive."
     )
-    R623 = (
-        "[R623] {path} is a file, of which only reviews without labels can be made: add "
+    R636 = (
+        "[R636] {path} is a file, of which only reviews without labels can be made: add "
         "--split unsup, and no other split."
+    )
+    R633 = "[R633] {path} is there already, and not empty. Give the name of a new folder."
+    R634 = (
+        "[R634] The teachers do not all write {subject}. They write: {found}. Teach with pipelines "
+        "that write the same."
+    )
+    R624 = (
+        "[R624] None of the {count} texts of {path} is annotated with {subjects}, which the "
+        "teachers write. Check the file, and --learn."
+    )
+    R625 = "[R625] {path} cannot be read as a .spacy file ({problem}). Is it one, and whole?"
+    R626 = (
+        "[R626] A teacher of categories must have one classifier, with labels. '{name}' has: "
+        "{found}. Remove the others by `nlp.remove_pipe`."
+    )
+    R627 = "[R627] The teachers do not have the same labels. They have: {found}."
+    R628 = (
+        "[R628] The label '{label}' of a dev text is not among those of the teachers, which "
+        "cannot be measured on it: {allowed}."
+    )
+    R629 = "[R629] {option} is of use with {needs} only: give that, or leave it out."
+    R630 = (
+        "[R630] There is no text to learn from: of {count} read, none is left. Give texts that "
+        "are neither in the dev nor in the gold corpus."
+    )
+    R631 = "[R631] No teacher is given before '{found}'. Teachers come first, then settings."
+    R632 = (
+        "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
+        "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
     )

@@ -75,7 +75,7 @@ def change(model, changes):
 def small_model(**changes):
     """The config of a small model; keys name its parts as in `encode__cell`."""
     model = {
-        "@architectures": "spacy-rnn.TextCatRNN.v1",
+        "@architectures": "spacy-rnn.TextCatRNN.v2",
         "tok2vec": {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1},
         "encode": {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 12},
     }

@@ -31,7 +31,6 @@ BELOW = {
     "streaming": {"engine", "bridge", "vocabulary", "layers"},
     "corpus": {"vocabulary"},
     "training": {"bridge", "vocabulary", "layers"},
-    "training": {"vocabulary", "layers"},
 }
 BELOW["configs"] = set()
 BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training", "configs"}

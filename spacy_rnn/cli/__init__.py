@@ -7,6 +7,7 @@ from .convert_porttinari import convert_porttinari
 from .convert_table import convert_table
 from .convert_treebank import convert_treebank
 from .convert_vectors import convert_vectors
+from .distill import distill
 from .init_config import init_config
 from .init_vocab import init_vocab
 from .predict import predict
@@ -26,6 +27,7 @@ __all__ = [
     "convert_table",
     "convert_treebank",
     "convert_vectors",
+    "distill",
     "init_config",
     "init_vocab",
     "main",

@@ -83,7 +83,7 @@ def errors_as_messages() -> Iterator[None]:
     except ConfigValidationError as error:
         problems = "; ".join(
             f"{' -> '.join(map(str, problem.get('loc', [])))}: {problem.get('msg')}"
-            for problem in error.errors
+            for problem in error.errors or ()
         )
         fail(f"{error.title}: {problems or error.desc}")
     except NoSuchOption as error:

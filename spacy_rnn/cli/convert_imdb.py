@@ -69,7 +69,7 @@ def convert_imdb(
     clean = None if stop_words else create_text_cleaner_v1(stop_words=True)
     with errors_as_messages():
         if assets.is_file() and split != [Split.unsup]:
-            raise ValueError(Errors.R623.format(path=assets))
+            raise ValueError(Errors.R636.format(path=assets))
         folder = None if assets.is_file() else find_archive(assets)
         if folder is None and Split.test in (split or ()):
             raise ValueError(Errors.R612.format(archive=ARCHIVE, folder=assets))
@@ -98,7 +98,7 @@ def unlabelled(assets: Path, folder: Optional[Path]) -> Iterator[str]:
     if assets.is_file():
         return read_json_lines(assets)
     if folder is None:
-        raise ValueError(Errors.R622.format(archive=ARCHIVE, path=assets))
+        raise ValueError(Errors.R635.format(archive=ARCHIVE, path=assets))
     return read_unlabelled(folder)
 
 

@@ -31,8 +31,8 @@ def convert_table(
     table: Path = typer.Argument(
         ...,
         metavar="TABLE",
-        help="A file that ends in .csv, .tsv or .jsonl, or one of these and .gz; or in .parquet, "
-        "if pyarrow is installed.",
+        help="A file that ends in .csv, .tsv or .jsonl, or one of these and .gz or .xz; or in "
+        ".parquet, if pyarrow is installed.",
     ),
     output: Path = typer.Argument(
         ...,
@@ -44,7 +44,8 @@ def convert_table(
     ),
     text_column: str = typer.Option("text", help="Name of the column with the text."),
     label_column: List[str] = typer.Option(
-        ["label"], help="Name of the column with the label. Give several for columns of 0 and 1."
+        ["label"],
+        help="Name of the column with the label. Give several for columns of values from 0 to 1.",
     ),
     label: Optional[List[str]] = typer.Option(
         None, help="VALUE=LABEL: what to call a value of the label column. Give one for each."

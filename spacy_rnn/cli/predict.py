@@ -50,8 +50,8 @@ def predict(
     files: Optional[List[str]] = typer.Argument(
         None,
         metavar="FILE",
-        help="Files of texts: .txt with a text a line, .jsonl, .csv, .tsv, each also with .gz, "
-        "or .parquet, if pyarrow is installed. - is standard input, also if no file is given.",
+        help="Files of texts: .txt with a text a line, .jsonl, .csv, .tsv, each also with .gz or "
+        ".xz, or .parquet, if pyarrow is installed. - is standard input, also if no file is given.",
     ),
     text: Optional[List[str]] = typer.Option(None, help="A text. Can be given several times."),
     output: Optional[Path] = typer.Option(

@@ -3,21 +3,30 @@
 import codecs
 import gzip
 import io
-import lzma
 import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import IO, Any, Iterator, Optional, Tuple, Union
+from typing import IO, Any, Dict, Iterator, Optional, Tuple, Union
 
 from ..errors import Errors
+
+lzma: Any
+try:
+    import lzma
+except ImportError:  # Python can be built without it.
+    lzma = None
 
 # Bytes that are no text are read as characters that no valid text has: half of a pair each.
 _BYTES_AS_CHARS = "spacy-rnn.bytes_as_chars"
 _FIRST_BYTE = 0xDC00
-# What reading a damaged compressed file raises.
-DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _BAD_BYTE = re.compile("([\udc00-\udcff])")
+# What opens a compressed file, by its ending, and what is raised where one is damaged.
+PACKED: Dict[str, Any] = {".gz": gzip.open}
+DAMAGED: Tuple[Any, ...] = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
+if lzma is not None:
+    PACKED[".xz"] = lzma.open
+    DAMAGED = (*DAMAGED, lzma.LZMAError)
 
 
 def _bytes_as_chars(error: UnicodeError) -> Tuple[str, int]:
@@ -87,8 +96,7 @@ def open_binary(path: Path) -> Any:
     suffix = path.suffix.lower()
     if suffix == ".zip":
         return _open_zip(path)
-    opened: Any = {".gz": gzip.open, ".xz": lzma.open}.get(suffix, open)
-    return opened(path, "rb")
+    return PACKED.get(suffix, open)(path, "rb")
 
 
 def _open_zip(path: Path) -> Any:
@@ -111,7 +119,7 @@ def scan_lines(
 
     newline: Where lines end, as for Python's `open`.
     encoding: Of UTF-8, a byte order mark is left out.
-    RAISES: EOFError, BadGzipFile or zlib.error for a damaged .gz, after the lines before.
+    RAISES: One of `DAMAGED` for a damaged .gz or .xz, after the lines before.
     """
     if codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"

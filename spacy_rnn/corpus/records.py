@@ -17,10 +17,15 @@ _SPACE = re.compile(r"\s+")
 
 
 class Record(NamedTuple):
-    """A text and the value, 0 or 1, of each of its labels."""
+    """A text and the value, from 0 to 1, of each of its labels."""
 
     text: str
     cats: Dict[str, float]
+
+
+def true_labels(cats: Dict[str, float]) -> List[str]:
+    """The labels that are rather true than not."""
+    return [name for name, value in cats.items() if value >= 0.5]
 
 
 def strip_html(text: str) -> str:

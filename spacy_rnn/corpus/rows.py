@@ -2,11 +2,9 @@
 read is a `Fault`, after which the rest goes on; who needs all rows calls `require_rows`."""
 
 import csv
-import gzip
 import json
 import re
 import reprlib
-import zlib
 from collections import Counter, deque
 from pathlib import Path
 from typing import (
@@ -27,6 +25,8 @@ from typing import (
 
 from ..errors import Errors
 from .files import (
+    DAMAGED,
+    PACKED,
     bad_line,
     damaged,
     find_bad_byte,
@@ -37,7 +37,7 @@ from .files import (
 )
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
-# Formats of tables by the endings of their files; all but Parquet also with .gz.
+# Formats of tables by the endings of their files; all but Parquet also with .gz or .xz.
 TABLE_ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 ENDINGS = {".txt": "text", **TABLE_ENDINGS}
 # Cells may hold whole documents; Python's default limit is 128 KiB.
@@ -105,7 +105,7 @@ def read_rows(
 ) -> Iterator[Union[Row, Fault]]:
     """The rows of a file that are not blank, one by one.
 
-    path: A file, plain or .gz.
+    path: A file, plain, .gz or .xz.
     columns: Columns that must be there. Lines of text are cells of the first one.
     endings: The formats to choose from, by endings of files.
     file: The open file; None opens `path`.
@@ -126,14 +126,14 @@ def read_rows(
 
 
 def format_of(path: Union[Path, str], endings: Dict[str, str]) -> str:
-    """The format that a file's ending says, before .gz.
+    """The format that a file's ending says, before .gz or .xz.
 
     RAISES: ValueError for another ending.
     """
     parts = [part.lower() for part in Path(path).suffixes]
-    zipped = parts[-1:] == [".gz"]
-    ending = "".join(parts[-2:-1] if zipped else parts[-1:])
-    if ending not in endings or (zipped and endings[ending] == "parquet"):
+    packed = "".join(parts[-1:]) in PACKED
+    ending = "".join(parts[-2:-1] if packed else parts[-1:])
+    if ending not in endings or (packed and endings[ending] == "parquet"):
         *others, last = endings
         allowed = f"{', '.join(others)} or {last}"
         raise ValueError(Errors.R406.format(path=path, endings=allowed))
@@ -229,7 +229,7 @@ def _readable(raw: str) -> str:
 def _text_rows(
     source: _Source, format: str, columns: List[str], delimiter: str
 ) -> Iterator[Union[Row, Fault]]:
-    """Rows of all formats that are text. A damaged .gz ends with a fault."""
+    """Rows of all formats that are text. A damaged .gz or .xz ends with a fault."""
     try:
         if format == "jsonl":
             yield from _json_rows(source, columns)
@@ -237,7 +237,7 @@ def _text_rows(
             yield from _plain_rows(source, columns[0])
         else:
             yield from _delimited_rows(source, columns, delimiter)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except DAMAGED as error:
         yield source.fault(source.number + 1, damaged(error), "")
 
 

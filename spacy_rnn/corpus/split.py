@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Dict, Iterable, List, Sequence, Set, Tuple
 
 from .duplicates import key_of
-from .records import Record
+from .records import Record, true_labels
 
 # The label, for counting, of texts without one.
 NO_LABEL = "(none)"
@@ -13,7 +13,7 @@ NO_LABEL = "(none)"
 
 def labels_of(record: Record) -> List[str]:
     """The labels that are true of a record, `NO_LABEL` if none is."""
-    return [name for name, value in record.cats.items() if value] or [NO_LABEL]
+    return true_labels(record.cats) or [NO_LABEL]
 
 
 def split_records(

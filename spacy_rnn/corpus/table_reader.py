@@ -10,7 +10,15 @@ from spacy.util import registry
 
 from ..errors import Errors
 from .files import require_path
-from .records import Cleaner, Record, prepare, require_not_negative, strip_html, to_examples
+from .records import (
+    Cleaner,
+    Record,
+    prepare,
+    require_not_negative,
+    strip_html,
+    to_examples,
+    true_labels,
+)
 from .rows import Layout, Row, find_half_character, find_problem, read_rows, require_rows
 
 
@@ -28,11 +36,11 @@ def create_table_reader_v1(
 ) -> Callable[[Language], Iterator[Example]]:
     """Read a table with a header, or JSON lines.
 
-    path: A file that ends in .csv, .tsv or .jsonl, or in one of these and .gz; or in .parquet,
-        which needs pyarrow.
+    path: A file that ends in .csv, .tsv or .jsonl, or in one of these and .gz or .xz; or in
+        .parquet, which needs pyarrow.
     text_column: Name of the column with the text.
     label_column: Name of the column with the label; in JSON lines it may hold a list
-        of labels. Or a list of names: one column of 0 and 1 for each label.
+        of labels. Or a list of names: one column of values from 0 to 1 for each label.
     labels: What to call the values found in the label column, as {"1": "POSITIVE"}.
         Values that are not named here are an error. null takes them as they are.
     seed: Of the shuffling; null keeps the order.
@@ -56,11 +64,16 @@ def create_table_reader_v1(
 
 
 class LabelledRow(NamedTuple):
-    """A row of a table, its text and the labels that are true of it."""
+    """A row of a table, its text and the value of each label that it names."""
 
     row: Row
     text: str
-    labels: List[str]
+    cats: Dict[str, float]
+
+    @property
+    def labels(self) -> List[str]:
+        """Those that are true of it."""
+        return true_labels(self.cats)
 
 
 def read_table(
@@ -106,25 +119,25 @@ def read_labelled_rows(
         if problem is not None:
             raise row.fault(problem).to_error()
         if isinstance(label_column, str):
-            names = _names(row, row.cells[label_column], labels)
+            cats = dict.fromkeys(_names(row, row.cells[label_column], labels), 1.0)
         else:
-            names = [name for name in columns if _is_true(row, name)]
-        problem = find_half_character("".join(names))
+            cats = {name: _value(row, name) for name in columns}
+        problem = find_half_character("".join(cats))
         if problem is not None:
             raise row.fault(problem).to_error()
-        found.append(LabelledRow(row, row.cells[text_column], names))
+        found.append(LabelledRow(row, row.cells[text_column], cats))
     if not found:
         raise ValueError(Errors.R405.format(path=path))
     return found
 
 
 def to_records(found: List[LabelledRow], labels: Optional[List[str]]) -> List[Record]:
-    """Fill in the labels that are not true of a text.
+    """Fill in the labels that a row does not name, as not true of its text.
 
-    labels: All there are; None for those that are true of some text.
+    labels: All there are; None for those that some row names.
     """
-    known = labels or list(dict.fromkeys(name for row in found for name in row.labels))
-    return [Record(row.text, {name: float(name in row.labels) for name in known}) for row in found]
+    known = labels or list(dict.fromkeys(name for row in found for name in row.cats))
+    return [Record(row.text, {name: row.cats.get(name, 0.0) for name in known}) for row in found]
 
 
 def _names(row: Row, value: Any, labels: Optional[Dict[str, str]]) -> List[str]:
@@ -144,11 +157,15 @@ def _names(row: Row, value: Any, labels: Optional[Dict[str, str]]) -> List[str]:
     return names
 
 
-def _is_true(row: Row, name: str) -> bool:
-    value = row.cells[name]
-    text = value if isinstance(value, str) else reprlib.repr(value)
-    if text.strip().lower() in ("1", "1.0", "true"):
-        return True
-    if text.strip().lower() in ("0", "0.0", "false"):
-        return False
-    raise row.fault(f"column '{name}' is {reprlib.repr(value)}, not 0 or 1").to_error()
+def _value(row: Row, name: str) -> float:
+    """The value of a label from its column."""
+    found = row.cells[name]
+    text = (found if isinstance(found, str) else reprlib.repr(found)).strip().lower()
+    try:
+        value = float({"true": "1", "false": "0"}.get(text, text))
+    except ValueError:
+        value = -1.0
+    if 0.0 <= value <= 1.0:
+        return value
+    problem = f"column '{name}' is {reprlib.repr(found)}, not a number from 0 to 1"
+    raise row.fault(problem).to_error()

@@ -16,7 +16,7 @@ from .running import TokensAlone
 @registry.architectures("spacy-rnn.ConcatEmbed.v1")
 def build_concat_embed_v1(*layers: Model[TokensIn, RowsOut]) -> Model[TokensIn, RowsOut]:
     """What several embeddings know of a token, side by side: for the slots `tok2vec` of
-    `spacy-rnn.TextCatRNN.v1` and `embed` of `spacy.Tok2Vec.v2`.
+    `spacy-rnn.TextCatRNN.v2` and `embed` of `spacy.Tok2Vec.v2`.
 
     layers: Embeddings, as `spacy-rnn.VocabEmbed.v1`, `spacy-rnn.StaticVectors.v1` or any other
         layer from documents to rows of a known width. A config has each in a section of its own:

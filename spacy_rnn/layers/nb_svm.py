@@ -38,7 +38,7 @@ def build_nb_svm_v1(
     nO: Optional[int] = None,
 ) -> Model[TokensIn, Floats2d]:
     """What words and phrases add to the logits: the `fitted_model` of
-    `spacy-rnn.TextCatRNN.v1`. A logistic regression over the n-grams that a text has, scaled by
+    `spacy-rnn.TextCatRNN.v2`. A logistic regression over the n-grams that a text has, scaled by
     their log-count ratios (Wang and Manning 2012), is fitted to the whole corpus in
     initialization. Training leaves it as it is, and learns how much it counts beside the net.
 

@@ -41,7 +41,7 @@ def build_ngram_linear_v1(
     nO: Optional[int] = None,
 ) -> Model[TokensIn, Floats2d]:
     """Logits from single words and phrases: the `linear_model` of
-    `spacy-rnn.TextCatRNN.v1`. As `spacy.TextCatBOW.v3` without its output layer, with
+    `spacy-rnn.TextCatRNN.v2`. As `spacy.TextCatBOW.v3` without its output layer, with
     dropout of n-grams, weights that learn at the pace of a net beside it, and documents
     without tokens. The weights of a text's n-grams are summed and divided by the square root
     of their number, so that a long text is not more certain for its length alone.

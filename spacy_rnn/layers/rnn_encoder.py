@@ -34,7 +34,7 @@ def build_rnn_encoder_v1(
     max_grad_norm: float = 0.0,
 ) -> Model[RowsOut, RowsOut]:
     """Recurrent layers over the tokens of each document, exact for any length: for
-    the `encode` slot of `spacy.Tok2Vec.v2` and of `spacy-rnn.TextCatRNN.v1`.
+    the `encode` slot of `spacy.Tok2Vec.v2` and of `spacy-rnn.TextCatRNN.v2`.
 
     width: Width of the output. With two directions, each has half of it.
     cell: "rnn", "lstm" or "gru".

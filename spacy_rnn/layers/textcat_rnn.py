@@ -1,4 +1,4 @@
-"""`spacy-rnn.TextCatRNN.v1`: the text classifier."""
+"""`spacy-rnn.TextCatRNN.v2`: the text classifier."""
 
 from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
@@ -25,8 +25,8 @@ from .truncate import truncate
 NEW_LABEL_BIAS = {True: -30.0, False: -5.0}
 
 
-@registry.architectures("spacy-rnn.TextCatRNN.v1")
-def build_textcat_rnn_v1(
+@registry.architectures("spacy-rnn.TextCatRNN.v2")
+def build_textcat_rnn_v2(
     tok2vec: Model[TokensIn, RowsOut],
     encode: Optional[Model[RowsOut, RowsOut]] = None,
     linear_model: Optional[Model[TokensIn, Floats2d]] = None,
@@ -110,6 +110,29 @@ def truncate_between(tok2vec: Model, encode: Model, max_tokens: int) -> Model:
     layers = [tok2vec, encode]
     refs = {"embed": tok2vec, "encode": encode}
     return truncate(max_tokens, layers=layers, refs=refs, init=init_encoder)
+
+
+@registry.architectures("spacy-rnn.TextCatRNN.v1")
+def build_textcat_rnn_v1(
+    tok2vec: Model[TokensIn, RowsOut],
+    encode: Optional[Model[RowsOut, RowsOut]] = None,
+    linear_model: Optional[Model[TokensIn, Floats2d]] = None,
+    pooling: Union[str, List[str]] = "max",
+    max_tokens: int = 0,
+    exclusive_classes: bool = True,
+    nO: Optional[int] = None,
+) -> Model[TokensIn, Floats2d]:
+    """As `build_textcat_rnn_v2`, without a fitted model: the classifier of pipelines that were
+    trained before there was one."""
+    return build_textcat_rnn_v2(
+        tok2vec,
+        encode,
+        linear_model,
+        pooling=pooling,
+        max_tokens=max_tokens,
+        exclusive_classes=exclusive_classes,
+        nO=nO,
+    )
 
 
 def run_nothing(name: str, layer: Model) -> Running:

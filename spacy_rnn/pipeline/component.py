@@ -39,7 +39,7 @@ class Component(Represented, SafeLoading):
         losses: The losses so far, by component: the mean cross-entropy is added.
         RETURNS: The losses.
         RAISES: ValueError for a label that the component does not have, a value of a category
-            other than 0 and 1, and scores that are not numbers.
+            outside of 0 to 1, and scores that are not numbers.
         """
         examples = self._validated(examples, "update")
         self._check_truths(examples)

@@ -1,5 +1,6 @@
 """`textcat_lstm`: one label per text, by a recurrent net."""
 
+import numbers
 import warnings
 from collections import Counter
 from functools import partial
@@ -31,6 +32,11 @@ from .component import Component, sample_of, start_of
 # Tokens from which on it is shown that a fit takes a while.
 LONG_FIT = 1_000_000
 ClassWeight = Union[None, str, Dict[str, float]]
+
+# What the values of a text may sum to above or below 1: as when they are rounded to two digits.
+SUM_TOLERANCE = 0.015
+# From which value on a label counts as true, where only 0 and 1 are of use.
+TRUE = 0.5
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_lstm")
 
@@ -70,8 +76,11 @@ class TextCatLSTM(Component, TextCategorizer):
     A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
     cross-entropy. Its vocabulary comes from the training texts.
 
+    In training, `Doc.cats` may be 0 and 1, or soft: the probability of each label. A label that
+    is left out counts as 0, and a text whose values are all 0 is not learned from.
+
     vocab: The shared vocabulary.
-    model: The model, as `spacy-rnn.TextCatRNN.v1`.
+    model: The model, as `spacy-rnn.TextCatRNN.v2`.
     name: Name of the component in the pipeline, and of its loss.
     threshold: For the scorer, and for `spacy find-threshold`.
     class_weight: Weight of each label's examples in the loss: None, a mapping from
@@ -158,8 +167,8 @@ class TextCatLSTM(Component, TextCategorizer):
         labels: Labels to use, instead of those found in the data.
         positive_label: The label that the score is about, of two.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        RAISES: ValueError for a corpus that is empty, has values other than 0 and 1,
-            more than one true label in a text, or one label only where no labels are given.
+        RAISES: ValueError for a corpus that is empty, has values outside of 0 to 1, or values
+            of a text that do not sum to 1, or one label only where no labels are given.
         """
         names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
@@ -205,16 +214,16 @@ class TextCatLSTM(Component, TextCategorizer):
         told_apart = counts.negative and not self.exclusive_classes
         if len(counts.positive) == 1 and len(counts.lengths) > 1 and not told_apart:
             label, count = counts.positive.most_common(1)[0]
-            raise self._error(Errors.R304, label=label, count=count)
+            raise self._error(Errors.R304, label=label, count=round(count))
 
     def _warn_of_unseen(self, counts: "CorpusCounts", labels: List[str]) -> None:
-        unseen = [label for label in labels if not counts.positive[label]]
+        unseen = [label for label in labels if not counts.has(label)]
         if counts.labels and unseen:
             warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=4)
 
     def _balanced_weights(self, counts: "CorpusCounts", labels: List[str]) -> Dict[str, float]:
         true, total = counts.positive, sum(counts.positive.values())
-        return {label: total / (len(labels) * true[label]) for label in labels if true[label]}
+        return {name: total / (len(labels) * true[name]) for name in labels if counts.has(name)}
 
     def _check_weight_labels(self) -> None:
         weights = self.cfg["class_weight"]
@@ -251,7 +260,7 @@ class TextCatLSTM(Component, TextCategorizer):
             numpy.asarray([number[label] for label in self.labels], dtype="float32")
             for number in (counts.positive, counts.negative)
         )
-        if start is not None and len(positive) and positive.all():
+        if start is not None and len(positive) and all(map(counts.has, self.labels)):
             weighted = positive * self.model.ops.to_numpy(self._weights())[0]
             start(self.model, self._logits_of(weighted, negative))
 
@@ -267,7 +276,7 @@ class TextCatLSTM(Component, TextCategorizer):
         model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
 
         docs: The documents; empty ones are legal. With a model of another architecture than
-            `spacy-rnn.TextCatRNN.v1`, their scores are 0, as in spaCy.
+            `spacy-rnn.TextCatRNN.v2`, their scores are 0, as in spaCy.
         RETURNS: Scores of shape (docs, labels), from 0 to 1.
         """
         with forks_wait:
@@ -403,19 +412,50 @@ class TextCatLSTM(Component, TextCategorizer):
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples. Those without cats do not count: in a corpus that
-        several components learn from, nothing is known of them."""
-        return super().score([eg for eg in examples if eg.reference.cats], **kwargs)
+        several components learn from, nothing is known of them. Of soft values the highest
+        counts as true, or all from 0.5 on where labels do not exclude each other."""
+        known = [eg for eg in examples if eg.reference.cats]
+        return super().score([with_hard_cats(eg, self.exclusive_classes) for eg in known], **kwargs)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
             cats = eg.reference.cats
             for label, value in cats.items():
-                if value not in (0.0, 1.0):
+                if not is_probability(value):
                     text = start_of(eg.reference)
                     raise self._error(Errors.R302, label=label, value=value, text=text)
-            true = [label for label, value in cats.items() if value == 1.0]
-            if len(true) > 1 and self.exclusive_classes:
-                raise self._error(Errors.R303, text=start_of(eg.reference), labels=true)
+            if self.exclusive_classes:
+                self._check_sum(eg.reference)
+
+    def _check_sum(self, doc: Doc) -> None:
+        true = [label for label, value in doc.cats.items() if value == 1.0]
+        if len(true) > 1:
+            raise self._error(Errors.R303, text=start_of(doc), labels=true)
+        total = sum(doc.cats.values())
+        if total and abs(total - 1.0) > SUM_TOLERANCE:
+            raise self._error(Errors.R320, text=start_of(doc), total=f"{total:.4g}")
+
+
+def is_probability(value: Any) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return isinstance(value, (numbers.Real, numpy.bool_)) and 0.0 <= float(value) <= 1.0
+
+
+def with_hard_cats(eg: Example, exclusive: bool) -> Example:
+    """An example whose soft values are 0 and 1, for a scorer, which takes all above 0 as true.
+
+    exclusive: Whether one label is true: that of the highest value.
+    RETURNS: The example itself, if it has no soft values.
+    """
+    cats = eg.reference.cats
+    if all(value in (0.0, 1.0) for value in cats.values()):
+        return eg
+    best = max(cats, key=lambda label: cats[label])
+    reference = eg.reference.copy()
+    reference.cats = {
+        label: float(label == best if exclusive else value >= TRUE) for label, value in cats.items()
+    }
+    return Example(eg.predicted, reference)
 
 
 def for_pipeline(
@@ -434,7 +474,7 @@ def _listener_in(model: Model) -> Optional[Model]:
 
 class CorpusCounts:
     """What `initialize` wants to know of a corpus: texts' lengths, categories and words, and how
-    often each label is true, and how often annotated as not true."""
+    often each label is true, and how often annotated as not true: of soft values, their sums."""
 
     def __init__(self) -> None:
         self.lengths: List[int] = []
@@ -442,8 +482,9 @@ class CorpusCounts:
         self.labels: Dict[str, None] = {}
         self.cats: List[Dict[str, float]] = []
         self.words: Any = None
-        self.positive: Counter = Counter()
-        self.negative: Counter = Counter()
+        # Typeshed knows integers only.
+        self.positive: Any = Counter()
+        self.negative: Any = Counter()
 
     def add(self, eg: Example) -> None:
         """Count one example."""
@@ -451,4 +492,12 @@ class CorpusCounts:
         self.cats.append(eg.reference.cats)
         for label, value in eg.reference.cats.items():
             self.labels[label] = None
-            (self.positive if value else self.negative)[label] += 1
+            true = float(value)
+            for counter, share in ((self.positive, true), (self.negative, 1.0 - true)):
+                if share:
+                    counter[label] += share
+
+    def has(self, label: str, *, true: bool = True) -> bool:
+        """Whether a label is true of some text, or not true of some. Of soft values, what sums
+        to less than half a text is none."""
+        return (self.positive if true else self.negative)[label] >= TRUE

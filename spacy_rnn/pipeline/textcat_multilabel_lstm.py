@@ -56,7 +56,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     """Text classification with labels that do not exclude each other.
 
     As `TextCatLSTM`, trained on binary cross-entropy of each label. A label that a
-    text's `cats` do not name is missing, and is not learned from.
+    text's `cats` do not name is missing, and is not learned from. In training, values may be
+    any from 0 to 1: the probability that the label is true.
 
     threshold: Score from which on a label counts as predicted.
     class_weight: Weight of a label where it is true: None, a mapping from label to
@@ -101,7 +102,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
 
     def _balanced_weights(self, counts: CorpusCounts, labels: List[str]) -> Dict[str, float]:
         true, false = counts.positive, counts.negative
-        return {label: false[label] / true[label] for label in labels if false[label] * true[label]}
+        both = [name for name in labels if counts.has(name) and counts.has(name, true=False)]
+        return {name: false[name] / true[name] for name in both}
 
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         smoothing, xp = self.cfg["label_smoothing"], self.model.ops.xp

@@ -15,9 +15,10 @@ def softmax_cross_entropy(
     `torch.nn.CrossEntropyLoss`.
 
     probs: Predicted probabilities, of shape (texts, labels).
-    truths: 1 for the true label, else 0, of the same shape. Texts without a true
-        label are left out.
-    weights: Weight of each label, of shape (1, labels).
+    truths: 1 for the true label, else 0; or the probability of each, so that rows sum to 1. Of
+        the same shape. Texts whose row is all 0 are left out.
+    weights: Weight of each label, of shape (1, labels). A text weighs as its true label, or as
+        the mean of the labels by their probability.
     label_smoothing: Share of the truth that is spread over all labels.
     xp: numpy or cupy.
     RETURNS: The mean over texts, and the gradient of the sum with respect to the
@@ -74,15 +75,16 @@ def binary_cross_entropy(
     `torch.nn.BCEWithLogitsLoss` with `pos_weight`.
 
     probs: Predicted probabilities, of shape (texts, labels).
-    truths: 1 where a label is true, else 0, of the same shape.
+    truths: 1 where a label is true, else 0; or the probability that it is. Of the same shape.
     known: 1 where a label was annotated, else 0, of the same shape.
-    weights: Weight of a label where it is true, of shape (1, labels).
+    weights: Weight of a label where it is true, of shape (1, labels); where it is not, it
+        weighs 1. In between, the mean of both by the probability.
     label_smoothing: Share of the truth that is spread over true and false.
     xp: numpy or cupy.
     RETURNS: The mean over annotated labels, and the gradient of the sum with respect
         to the logits, of shape (texts, labels).
     """
-    weight = xp.where(truths > 0, weights, 1.0) * known
+    weight = (truths * weights + (1.0 - truths)) * known
     target = truths * (1.0 - label_smoothing) + label_smoothing / 2
     hit, miss = xp.log(xp.maximum(probs, TINY)), xp.log(xp.maximum(1.0 - probs, TINY))
     entropy = -(target * hit + (1.0 - target) * miss) * weight

@@ -116,7 +116,7 @@ class SemiSupervised:
     ) -> Tuple[float, Dict[str, float]]:
         """Add the gradients of all losses to those of the model's parameters.
 
-        model: `spacy-rnn.TextCatRNN.v1`. docs: The labelled texts. loss_of: Their loss.
+        model: `spacy-rnn.TextCatRNN.v2`. docs: The labelled texts. loss_of: Their loss.
         RETURNS: Their loss, and the other ones by name, without their weights.
         """
         others = self.texts.take(self.batch_size) if self.reads_texts else []
@@ -172,7 +172,7 @@ class EmbeddedTexts:
     """Texts whose embeddings were computed once, in training mode, for several passes of the net:
     gradients of the embeddings and of the linear model's logits are gathered.
 
-    model: `spacy-rnn.TextCatRNN.v1`. docs: The texts.
+    model: `spacy-rnn.TextCatRNN.v2`. docs: The texts.
     """
 
     def __init__(self, model: Model, docs: List[Doc]):

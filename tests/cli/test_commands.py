@@ -340,13 +340,13 @@ def test_convert_imdb_unlabelled_from_a_file(tmp_path):
     assert result.exit_code == 0 and len(raw(tmp_path / "out" / "raw.jsonl")) == 1
     for others in ([], ["--split", "train", "--split", "unsup"]):
         result = run(*arguments, *others)
-        assert result.exit_code == 1 and "R623" in result.stderr
+        assert result.exit_code == 1 and "R636" in result.stderr
 
 
 def test_convert_imdb_without_unlabelled_reviews(tmp_path):
     result = run("convert-imdb", tmp_path / "assets", tmp_path / "out", "--split", "unsup")
     assert result.exit_code == 1 and len(result.stderr.splitlines()) == 1
-    assert "R622" in result.stderr and "spacy project assets --extra" in result.stderr
+    assert "R635" in result.stderr and "spacy project assets --extra" in result.stderr
     (tmp_path / "aclImdb").mkdir()
     result = run("convert-imdb", tmp_path, tmp_path / "out", "--split", "unsup")
     assert result.exit_code == 1 and "R401" in result.stderr

@@ -43,6 +43,16 @@ def test_one_file(table, tmp_path):
     }
 
 
+def test_soft_values(tmp_path):
+    path = tmp_path / "soft.csv"
+    path.write_text("text,A,B\nOne film.,0.75,0.25\nAnother.,0,1\n")
+    output = tmp_path / "soft.spacy"
+    result = run("convert-table", path, output, "--label-column", "A", "--label-column", "B")
+    assert result.exit_code == 0, result.output
+    cats = {doc.text: doc.cats for doc in read(output)}
+    assert cats == {"One film.": {"A": 0.75, "B": 0.25}, "Another.": {"A": 0.0, "B": 1.0}}
+
+
 def test_cleans(table, tmp_path):
     output = tmp_path / "table.spacy"
     run("convert-table", table, output, "--no-stop-words", "--no-punctuation", "--limit", "1")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import lzma
 import sys
 
 import pytest
@@ -54,6 +55,7 @@ def faults(rows):
         ("a.tsv", CSV.replace(",", "\t").encode(), {}),
         ("a.tsv.gz", gzip.compress(CSV.replace(",", "\t").encode()), {}),
         ("a.CSV.GZ", gzip.compress(CSV.encode()), {}),
+        ("a.csv.xz", lzma.compress(CSV.encode()), {}),
         ("a.csv", CSV.encode("utf-16"), {"encoding": "utf-16"}),
         ("a.data", CSV.encode(), {"format": "csv"}),
     ],
@@ -132,9 +134,11 @@ def test_lines_are_written_as_they_were(tmp_path):
     assert find_bad_byte(lines[1]) is None and "the byte ff" in find_bad_byte(lines[0])
 
 
-def test_a_damaged_archive_ends_with_a_fault(write):
+@pytest.mark.parametrize("module", [gzip, lzma])
+def test_a_damaged_archive_ends_with_a_fault(write, module):
     lines = "".join(f"line {i} {i * i * i}\n" for i in range(20_000))
-    rows = read(write("a.txt.gz", gzip.compress(lines.encode())[:-2000]))
+    name = f"a.txt.{'gz' if module is gzip else 'xz'}"
+    rows = read(write(name, module.compress(lines.encode())[:-2000]))
     assert rows[0].cells == {"text": "line 0 0"} and len(rows) > 1000
     assert isinstance(rows[-1], Fault) and "damaged" in rows[-1].problem
     assert rows[-1].line == len(rows)
@@ -150,6 +154,7 @@ def test_a_damaged_archive_ends_with_a_fault(write):
         ("a.csv", {"encoding": "utf-9"}, "R413.*'utf-9'"),
         ("a.csv", {"encoding": "rot13"}, "R413.*'rot13'"),
         ("a.parquet.gz", {}, "R406"),
+        ("a.parquet.xz", {}, "R406"),
         ("gz", {}, "R406.*.txt, .csv, .tsv, .jsonl or .parquet"),
     ],
 )

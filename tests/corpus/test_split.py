@@ -78,7 +78,7 @@ def test_duplicates():
     texts = [("a", "A"), ("b", "B"), ("a", "B"), ("A ", "A"), ("b", "B")]
     records = [record(text, label) for text, label in texts]
     rows = [
-        LabelledRow(Row("f", line, {}, ""), text, [label])
+        LabelledRow(Row("f", line, {}, ""), text, {label: 1.0})
         for line, (text, label) in enumerate(texts, start=2)
     ]
     unique, found = find_duplicates(rows, records)

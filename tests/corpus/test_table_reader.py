@@ -59,6 +59,15 @@ def test_several_labels(write):
     assert read(path, label_column=["A", "B"]) == expected
 
 
+def test_soft_values(write):
+    path = write("a.csv", "text,A,B\nx, 0.75 ,.25\ny,1,1e-3\n")
+    expected = [("x", {"A": 0.75, "B": 0.25}), ("y", {"A": 1.0, "B": 0.001})]
+    assert read(path, label_column=["A", "B"]) == expected
+    path = write("a.jsonl", '{"text": "x", "A": 0.75, "B": 0}\n{"text": "y", "A": true, "B": 1}\n')
+    expected = [("x", {"A": 0.75, "B": 0.0}), ("y", {"A": 1.0, "B": 1.0})]
+    assert read(path, label_column=["A", "B"]) == expected
+
+
 def test_shuffles_by_seed_and_drops_duplicates(write):
     path = write("a.csv", "text,label\n" + "".join(f"t{i % 40},{i % 2}\n" for i in range(80)))
     assert len(read(path)) == 40
@@ -109,7 +118,10 @@ def test_long_cells(write):
         ("a.jsonl", '{"text": "x", "label": [null]}', {}, "R403.*line 1: no label"),
         ("a.csv", "text,label\nx,\n", {}, "R403.*line 2: no label"),
         ("a.csv", "text,label\nx,2\n", {"labels": MAPPING}, r"R403.*line 2.*'2'.*'1', '0'"),
-        ("a.csv", "text,A\nx,2\n", {"label_column": ["A"]}, "R403.*line 2.*'A'.*'2'"),
+        ("a.csv", "text,A\nx,2\n", {"label_column": ["A"]}, "R403.*line 2.*'A'.*'2'.*from 0 to 1"),
+        ("a.csv", "text,A\nx,nan\n", {"label_column": ["A"]}, "R403.*line 2.*'A'.*'nan'"),
+        ("a.csv", "text,A\nx,yes\n", {"label_column": ["A"]}, "R403.*line 2.*'A'.*'yes'"),
+        ("a.csv", "text,A\nx,\n", {"label_column": ["A"]}, "R403.*line 2.*'A'.*''"),
         ("a.jsonl", '{"text": "x", "label": 1}\n{oops\n', {}, "R403.*line 2: cannot read the JSON"),
         ("a.jsonl", '{"text": "x", "label": 1}\n[1]\n', {}, "R403.*line 2.*object"),
         ("a.jsonl", '{"text": "x", "label": 1}\n{"text": "y"}\n', {}, "R403.*line 2.*'label'"),

@@ -16,9 +16,9 @@ from spacy_rnn.bridge.ragged import Rows, join, split
 from spacy_rnn.bridge.shim import shim_of
 from spacy_rnn.bridge.tokens import Tokens
 from spacy_rnn.layers.char_rnn_embed import build_char_rnn_embed_v1
-from spacy_rnn.layers.nb_svm import HeldOut, build_nb_svm_v1
 from spacy_rnn.layers.cluster_embed import build_cluster_embed_v1
 from spacy_rnn.layers.concat_embed import build_concat_embed_v1
+from spacy_rnn.layers.nb_svm import HeldOut, build_nb_svm_v1
 from spacy_rnn.layers.ngram_linear import build_ngram_linear_v1
 from spacy_rnn.layers.pool import POOLINGS, pool
 from spacy_rnn.layers.rnn_encoder import build_rnn_encoder_v1

@@ -1,0 +1,61 @@
+"""A pipeline that learns from what its teachers have said."""
+
+from pathlib import Path
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+
+from spacy.cli._util import parse_config_overrides
+from spacy.cli.train import train
+from spacy.util import load_config, load_model_from_config
+
+from ..corpus.files import require_path
+from ..errors import Errors
+
+
+class Student(NamedTuple):
+    """A training config, and the settings that it is trained with."""
+
+    config: Path
+    overrides: Dict[str, Any]
+
+    def train(self, output: Path, gpu_id: int) -> None:
+        """Train by `spacy train` into model-best and model-last of a folder."""
+        train(self.config, output, use_gpu=gpu_id, overrides=self.overrides)
+
+
+def split_arguments(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """The teachers, and the settings of the student, which begin with the first `--`.
+
+    RAISES: ValueError if there is no teacher.
+    """
+    found = (i for i, argument in enumerate(arguments) if argument.startswith("-"))
+    first = next(found, len(arguments))
+    if not first:
+        raise ValueError(Errors.R631.format(found=arguments[0]))
+    return list(arguments[:first]), list(arguments[first:])
+
+
+def find_student(
+    config: Optional[Path], settings: List[str], train_path: Path, dev_path: Path
+) -> Optional[Student]:
+    """Check the config of a student, before hours go into texts for it.
+
+    settings: As on the command line of `spacy train`.
+    train_path, dev_path: What it is to learn from, and to be measured on.
+    RETURNS: None if there is no config.
+    RAISES: NoSuchOption, ConfigValidationError, FileNotFoundError or ValueError for settings and
+        configs that `spacy train` would refuse.
+    """
+    option = settings[0] if settings else ""
+    overrides = parse_config_overrides(list(settings))
+    if config is None:
+        if settings:
+            raise ValueError(Errors.R629.format(option=option, needs="--student"))
+        return None
+    require_path(config, "Check the path. `spacy-rnn init-config` makes a config.")
+    overrides = {**overrides, "paths.train": str(train_path), "paths.dev": str(dev_path)}
+    loaded = load_config(config, overrides=overrides, interpolate=False)
+    for variable in ("${paths.train}", "${paths.dev}"):
+        if variable not in loaded.to_str(interpolate=False):
+            raise ValueError(Errors.R632.format(path=config, variable=variable))
+    load_model_from_config(loaded.interpolate(), auto_fill=True)
+    return Student(config, overrides)

@@ -15,7 +15,7 @@ from ..bridge.tokens import Tokens, lengths_of
 from ..errors import Errors
 from ..types import TokensIn
 from ..vocabulary.learning import CorpusKeys
-from ..vocabulary.nb_svm import Target, fit_nb_svm, strongest, values
+from ..vocabulary.nb_svm import Target, fit_nb_svm, strongest, value_of
 from ..vocabulary.ngrams import Bags, NgramTable, count_ngrams
 from .checks import check, check_at_least, check_attr, check_rate
 from .running import Running, States
@@ -111,8 +111,9 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
 
 
 def _set(model: Model, weights: numpy.ndarray, bias: numpy.ndarray) -> None:
-    for name, value in (("W", weights), ("b", bias), ("scale", numpy.zeros(1))):
-        model.set_param(name, value.astype("float32"))
+    params: Dict[str, Any] = {"W": weights, "b": bias, "scale": numpy.zeros(1)}
+    for name, value in params.items():
+        model.set_param(name, model.ops.asarray_f(value))
 
 
 def learn_nothing(model: Model, words: Any) -> None:
@@ -175,7 +176,8 @@ def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callab
     tokens = Tokens.of(X)
     words = tokens.words(intify_attr(model.attrs["attr"]))
     held_out = model.attrs["held_out"].logits if is_train else {}
-    logits: Any = model.ops.asarray2f(_logits(model, words, tokens.lengths, held_out))
+    found: Any = _logits(model, words, tokens.lengths, held_out)
+    logits: Any = model.ops.asarray2f(found)
     if is_train:
         kept = numpy.random.random((len(logits), 1)) >= model.attrs["dropout"]
         logits *= model.ops.asarray(kept, dtype="f")
@@ -195,12 +197,12 @@ def _logits(
     weights, bias = (model.ops.to_numpy(model.get_param(name)) for name in ("W", "b"))
     if held_out:
         texts = split_rows(words, lengths)
-        found = [held_out.get(_name_of(text)) for text in texts]
+        found: List[Any] = [held_out.get(_name_of(text)) for text in texts]
         if all(row is not None for row in found):
             return numpy.stack(found)
     bags = table.bags(words, lengths, model.attrs["ngram_size"])
     logits = sum_rows(weights[bags.columns], bags.lengths)
-    logits *= values(bags.lengths)[:, None]
+    logits *= value_of(bags.lengths)[:, None]
     logits += bias
     if held_out:
         for row, known in zip(logits, found):
@@ -220,12 +222,13 @@ def sum_rows(rows: Any, lengths: numpy.ndarray) -> numpy.ndarray:
 
 def resize_output(model: Model, new_nO: int) -> Model:
     """Make room for more labels, of which the n-grams say nothing."""
+    xp: Any = model.ops.xp
     params: Dict[str, Any] = {name: model.maybe_get_param(name) for name in model.param_names}
     if model.has_param("W"):
         more = new_nO - model.get_dim("nO")
         for name in ("W", "b"):
             zeros = model.ops.alloc((*params[name].shape[:-1], more))
-            params[name] = model.ops.xp.concatenate((params[name], zeros), axis=-1)
+            params[name] = xp.concatenate((params[name], zeros), axis=-1)
             # thinc keeps the dimensions of a layer that has parameters.
             model.set_param(name, None)
         model.attrs["held_out"] = HeldOut()
@@ -288,7 +291,7 @@ class RunningNBSVM(Running):
         return rows[known], numpy.arange(len(windows)).repeat(counts)[known]
 
     def _logits(self, sums: numpy.ndarray) -> numpy.ndarray:
-        logits = sums[:, 1:] * values(sums[:, 0])[:, None] + self.bias
+        logits = sums[:, 1:] * value_of(sums[:, 0])[:, None] + self.bias
         return (logits * self.factor).astype("float32")
 
     def after_each(self, X: Tokens) -> numpy.ndarray:

@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
 class NBSVM(NamedTuple):
     """A linear model: what a text adds to the logits of how frequent labels are is the sum of its
-    n-grams' weights, times `values`, and the bias.
+    n-grams' weights, times `value_of`, and the bias.
 
     weights: Of shape (n-grams, labels). bias: Of shape (labels,).
     """
@@ -51,7 +51,7 @@ class NBSVM(NamedTuple):
         return _Products(bags, len(weights)).of_ngrams(weights).numpy() + self.bias
 
 
-def values(lengths: numpy.ndarray) -> numpy.ndarray:
+def value_of(lengths: numpy.ndarray) -> numpy.ndarray:
     """The value of each n-gram of texts that have so many, of shape (texts,)."""
     return (LENGTH / numpy.sqrt(numpy.maximum(lengths, 1))).astype("float32")
 
@@ -105,7 +105,7 @@ class _Products:
         lengths = bags.lengths
         texts = numpy.arange(len(lengths)).repeat(lengths)
         order = numpy.argsort(bags.columns, kind="stable")
-        value = values(lengths)[texts]
+        value = value_of(lengths)[texts]
         counts = numpy.bincount(bags.columns, minlength=size)
         self._texts = _tensors(bags.columns, bags.ends - lengths, value)
         self._ngrams = _tensors(texts[order], counts.cumsum() - counts, value[order])

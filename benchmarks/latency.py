@@ -34,6 +34,7 @@ from spacy_rnn.vocabulary.form_cache import FormCache
 
 from . import streaming, tagger, textcat
 from .rnn import draw_lengths, run_packed
+from .spacy_training import bow_model
 from .timing import markdown, median_ratio, rates_in_turns, reviews
 
 # Tokens of a sentence of a review.
@@ -81,7 +82,7 @@ def make_classifiers() -> Dict[str, Language]:
     examples = [Example.from_dict(nlp.make_doc(r.text), {"cats": r.cats}) for r in reviews(500)]
     pipes: Dict[str, Tuple[str, Any]] = {
         textcat.OURS: ("textcat_lstm", {"model": textcat.our_model()}),
-        textcat.BOW: ("textcat", {"model": textcat.bow_model()}),
+        textcat.BOW: ("textcat", {"model": bow_model()}),
         textcat.ENSEMBLE: ("textcat", {}),
     }
     return {name: make_pipeline(*pipe, examples=examples) for name, pipe in pipes.items()}

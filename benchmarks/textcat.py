@@ -19,6 +19,7 @@ from spacy.training import Example
 from spacy.util import load_config
 from thinc.api import Config
 
+from .spacy_training import bow_model
 from .timing import markdown, median_ratio, rates_in_turns, reviews
 
 CONFIG = Path(__file__).parents[1] / "configs" / "textcat_lstm.cfg"
@@ -63,16 +64,6 @@ width = {width}
 depth = 1
 dropout = 0.0
 """)["model"]
-
-
-def bow_model() -> Dict[str, Any]:
-    return {
-        "@architectures": "spacy.TextCatBOW.v3",
-        "exclusive_classes": True,
-        "length": 262144,
-        "ngram_size": 1,
-        "no_output_layer": False,
-    }
 
 
 def make_pipelines(examples: List[Example]) -> Dict[str, Language]:

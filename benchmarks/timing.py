@@ -43,3 +43,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, all columns but the first aligned right."""
     lines = [header, ["---"] + ["---:"] * (len(header) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def mean_and_spread(values: List[float]) -> str:
+    """The mean of shares in per cent, and half their range."""
+    if not values:
+        return ""
+    spread = (max(values) - min(values)) / 2
+    return f"{100 * statistics.mean(values):.1f} ± {100 * spread:.1f}"

@@ -107,7 +107,7 @@ class _Products:
         order = numpy.argsort(bags.columns, kind="stable")
         value = value_of(lengths)[texts]
         counts = numpy.bincount(bags.columns, minlength=size)
-        self._texts = _tensors(bags.columns, bags.ends - lengths, value)
+        self._texts = _tensors(bags.columns, lengths.cumsum() - lengths, value)
         self._ngrams = _tensors(texts[order], counts.cumsum() - counts, value[order])
 
     def of_ngrams(self, weights: Tensor) -> Tensor:

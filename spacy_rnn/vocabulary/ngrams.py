@@ -20,21 +20,15 @@ class Bags(NamedTuple):
     """Which n-grams each text has, each counted once.
 
     columns: Numbers of the n-grams, one text's after the other's, of shape (n,).
-    ends: Where each text's end, of shape (texts,).
+    lengths: Number of n-grams of each text, of shape (texts,).
     """
 
     columns: numpy.ndarray
-    ends: numpy.ndarray
-
-    @property
-    def lengths(self) -> numpy.ndarray:
-        """Number of n-grams of each text, of shape (texts,)."""
-        return numpy.diff(self.ends, prepend=0)
+    lengths: numpy.ndarray
 
     def select(self, texts: numpy.ndarray) -> "Bags":
         """The bags of some texts. texts: Whether each is wanted, of shape (texts,)."""
-        lengths = self.lengths
-        return Bags(self.columns[texts.repeat(lengths)], lengths[texts].cumsum())
+        return Bags(self.columns[texts.repeat(self.lengths)], self.lengths[texts])
 
     def keep(self, kept: numpy.ndarray) -> "Bags":
         """The bags without some n-grams, the others numbered anew.
@@ -44,7 +38,8 @@ class Bags(NamedTuple):
         numbers = kept.cumsum() - 1
         wanted = kept[self.columns]
         counts = numpy.concatenate(([0], wanted.cumsum()))
-        return Bags(numbers[self.columns[wanted]], counts[self.ends])
+        ends = self.lengths.cumsum()
+        return Bags(numbers[self.columns[wanted]], counts[ends] - counts[ends - self.lengths])
 
 
 def ngram_keys(
@@ -69,6 +64,13 @@ def ngram_keys(
     return numpy.concatenate(keys), numpy.concatenate(owners)
 
 
+def _keys_of_one(words: numpy.ndarray, size: int) -> numpy.ndarray:
+    """As `ngram_keys`, of one text."""
+    longest = min(size, len(words))
+    longer = [CPU.ngrams(length, words) for length in range(2, longest + 1)]
+    return numpy.concatenate([words, *longer]) & KEY_MASK
+
+
 class NgramTable:
     """Rows for n-grams.
 
@@ -90,16 +92,19 @@ class NgramTable:
         """The rows of the n-grams that each text has, each once. See `ngram_keys`."""
         if not len(self.keys):
             return Bags(numpy.zeros(0, dtype="int64"), numpy.zeros(len(lengths), dtype="int64"))
+        if len(lengths) == 1:
+            rows = self.find(_keys_of_one(words, size))
+            rows = _sorted_once(rows[rows >= 0])
+            return Bags(rows, numpy.asarray([len(rows)]))
         keys, texts = ngram_keys(words, lengths, size)
         rows = self.find(keys)
         known = rows >= 0
         rows = rows[known]
-        if len(lengths) == 1:
-            rows.sort()
-            rows = _each_once(rows)
-            return Bags(rows, numpy.asarray([len(rows)]))
         pairs = (texts[known] << KEY_BITS) | rows.astype("uint64")
-        return _unpack(_sorted_once(pairs), len(lengths))
+        pairs = _sorted_once(pairs)
+        owners = (pairs >> KEY_BITS).astype("int64")
+        of_each = numpy.bincount(owners, minlength=len(lengths))
+        return Bags((pairs & KEY_MASK).astype("int64"), of_each)
 
 
 def count_ngrams(
@@ -119,8 +124,8 @@ def count_ngrams(
         # Of those that are in as many texts as the last one kept, the first by hash.
         kept = numpy.zeros(len(found), dtype="bool")
         kept[numpy.argsort(-counts, kind="stable")[:max_size]] = True
-    ends = numpy.searchsorted(pairs >> KEY_BITS, numpy.arange(len(lengths)), side="right")
-    return found[kept], Bags(columns.reshape(-1), ends).keep(kept)
+    of_each = numpy.bincount((pairs >> KEY_BITS).astype("int64"), minlength=len(lengths))
+    return found[kept], Bags(columns.reshape(-1), of_each).keep(kept)
 
 
 def _sorted_once(pairs: numpy.ndarray) -> numpy.ndarray:
@@ -134,11 +139,6 @@ def _each_once(values: numpy.ndarray) -> numpy.ndarray:
     first[:1] = True
     numpy.not_equal(values[1:], values[:-1], out=first[1:])
     return values[first]
-
-
-def _unpack(pairs: numpy.ndarray, texts: int) -> Bags:
-    ends = numpy.searchsorted(pairs, numpy.arange(1, texts + 1, dtype="uint64") << KEY_BITS)
-    return Bags((pairs & KEY_MASK).astype("int64"), ends)
 
 
 @serialize_attr.register(NgramTable)

@@ -32,10 +32,10 @@ class KeyIndex:
         counts = numpy.bincount(buckets, minlength=int(self._mask) + 1)
         # Where each bucket starts, and behind the last one where that ends.
         self._starts = numpy.concatenate(([0], counts.cumsum())).astype("int32")
-        order = numpy.argsort(buckets, kind="stable")
-        # An empty bucket at the end is looked into as well.
-        self._order = numpy.append(order, -1)
-        self._keys = numpy.append(keys[order], numpy.zeros(1, dtype="uint64"))
+        # Looked at first: small, so that a processor keeps it close.
+        self._full = counts > 0
+        self._order = numpy.argsort(buckets, kind="stable")
+        self._keys = keys[self._order]
         places = zip(keys.tolist(), range(len(keys))) if len(keys) <= MOST_PLACES else ()
         self._places: Dict[int, int] = dict(places)
 
@@ -50,19 +50,18 @@ class KeyIndex:
             return numpy.fromiter(places, "int64", len(keys))
         keys = keys.astype("uint64", copy=False)
         buckets = self._buckets(keys)
-        places = self._starts[buckets]
-        found = numpy.where(self._keys[places] == keys, self._order[places], -1)
-        left = numpy.flatnonzero(found < 0)
-        step = 1
-        while True:
+        found = numpy.full(len(keys), -1)
+        left = numpy.flatnonzero(self._full[buckets])
+        buckets = buckets[left]
+        places, ends = self._starts[buckets], self._starts[buckets + 1]
+        while len(left):
+            hits = self._keys[places] == keys[left]
+            found[left[hits]] = self._order[places[hits]]
             # Those that are not found, and whose bucket goes on.
-            left = left[places[left] + step < self._starts[buckets[left] + 1]]
-            if not len(left):
-                return found
-            at = places[left] + step
-            found[left] = numpy.where(self._keys[at] == keys[left], self._order[at], -1)
-            left = left[found[left] < 0]
-            step += 1
+            places = places + 1
+            further = (places < ends) & ~hits
+            left, places, ends = left[further], places[further], ends[further]
+        return found
 
 
 class WordTable:

@@ -30,10 +30,12 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import spacy
 import srsly
 from spacy.language import Language
+from spacy.util import is_package
 
 from spacy_rnn.pipeline.representation import size_of
 
 from .classifiers import ROWS, Corpus, Texts
+from .linear_texts import sklearn
 from .timing import markdown, mean_and_spread, median_ratio, rates_in_turns
 
 ROOT = Path(__file__).parents[1]
@@ -194,9 +196,13 @@ def draw(lines: Dict[str, List[Dict[str, Any]]], rates: Dict[str, List[float]], 
     for i, (y, x, text) in enumerate(sorted(points)):
         (point,) = axes.plot(x, y, "o")
         place = (1.03, (i + 0.5) / len(points))
-        line = {"arrowstyle": "-", "color": point.get_color(), "alpha": 0.5}
+        line = {"arrowstyle": "-", "color": point.get_color(), "alpha": 0.5, "relpos": (0, 0.5)}
         axes.annotate(text, (x, y), place, textcoords="axes fraction", va="center", arrowprops=line)
     axes.set(xscale="log", xlabel="words per second of nlp.pipe", ylabel="accuracy on dev, %")
+    axes.xaxis.set_major_locator(pyplot.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.xaxis.set_minor_formatter(pyplot.NullFormatter())
+    axes.tick_params(axis="x", rotation=30)
     axes.grid(alpha=0.3)
     figure.savefig(path)
 
@@ -237,6 +243,27 @@ def extras_of(args: argparse.Namespace) -> Dict[str, str]:
     return extras
 
 
+def check_installed(args: argparse.Namespace, wanted: Dict[str, List[int]]) -> None:
+    """What is missing is said before hours of training, not after them."""
+    if args.figure:
+        require_pyplot()
+    if {"svm", "minilm"} & set(wanted):
+        sklearn("svm")
+    if "minilm" in wanted and not args.transformer.is_dir():
+        raise SystemExit(f"--transformer: there is no folder {args.transformer}.")
+    if "vectors" in wanted and not (args.vectors.exists() or is_package(str(args.vectors))):
+        raise SystemExit(f"--vectors: there is no pipeline {args.vectors}.")
+
+
+def read_dev(corpus: Corpus) -> Texts:
+    """RAISES: SystemExit if either file is no corpus, or dev has labels that training lacks."""
+    train, dev = Texts(corpus.train), Texts(corpus.dev)
+    new = sorted(set(dev.labels) - set(train.labels))
+    if new:
+        raise SystemExit(f"{corpus.dev} has labels that {corpus.train} lacks: {', '.join(new)}.")
+    return dev
+
+
 def load_extra(name: str, path: str) -> Language:
     try:
         return spacy.load(path)
@@ -268,10 +295,9 @@ def main(argv: Optional[List[str]] = None) -> None:
     warnings.simplefilter("ignore")
     logging.getLogger("spacy").setLevel(logging.ERROR)
     wanted, extras = wanted_models(args), extras_of(args)
-    if args.figure:
-        require_pyplot()
+    check_installed(args, wanted)
     corpus = Corpus(args.train, args.dev, args.max_steps, args.vectors, args.transformer)
-    dev = Texts(args.dev)
+    dev = read_dev(corpus)
     of = {"train": str(args.train), "dev": str(args.dev), "max_steps": args.max_steps}
     board = Board(args.json, of)
     for name, path in extras.items():

@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, NamedTuple, Optional
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
 import numpy
 import spacy
@@ -71,7 +71,7 @@ class Texts:
 
 
 def ours(
-    corpus: Corpus, seed: int, name: str = "textcat_lstm", without: List[str] = ()
+    corpus: Corpus, seed: int, name: str = "textcat_lstm", without: Sequence[str] = ()
 ) -> Language:
     """A config of this package. without: Parts of the model that are left out."""
     config = load_config(config_path(name))

@@ -105,6 +105,7 @@ def test_draws_a_figure(corpus):
         (["--models", "lstm"], "There is no model 'lstm'"),
         (["--models", "minilm"], "needs --transformer"),
         (["--models", "vectors"], "needs --vectors"),
+        (["--models", "vectors", "--vectors", "nowhere"], "no pipeline nowhere"),
         (["--seeds", "a"], "--seeds wants numbers"),
         (["--models", "nb_svm", "--extra", "mine"], "NAME=TRAINED_PIPELINE"),
         (["--models", "nb_svm", "--extra", "bow=model"], "a new name: 'bow'"),
@@ -132,6 +133,15 @@ def test_bad_corpora(tmp_path, cats, message):
     DocBin(docs=[doc]).to_disk(tmp_path / "bad.spacy")
     with pytest.raises(SystemExit, match=message):
         Texts(tmp_path / "bad.spacy")
+
+
+def test_dev_has_no_other_labels_than_training(corpus, tmp_path):
+    docs = [eg.reference for eg in make_examples(spacy.blank("en"))]
+    docs[0].cats = {"NEUTRAL": 1.0}
+    DocBin(docs=docs).to_disk(tmp_path / "dev.spacy")
+    options = ["--models", "nb_svm", "--json", str(tmp_path / "results.jsonl")]
+    with pytest.raises(SystemExit, match="lacks: NEUTRAL"):
+        accuracy.main([str(corpus), str(tmp_path / "dev.spacy"), *options])
 
 
 def test_files_that_are_no_corpora(tmp_path):

@@ -129,7 +129,7 @@ def test_settings_are_those_of_training(pretrained, corpus):
     model = init_nlp(train_config(corpus, pretrained[0])).get_pipe("textcat_lstm").model
     embed, encode = model.get_ref("tok2vec"), model.get_ref("encode")
     assert embed.attrs["settings"]["word_dropout"] == shim_of(embed).module.word_dropout == 0.25
-    assert encode.attrs["config"]["precision"] == shim_of(encode).module.precision == "float32"
+    assert encode.attrs["config"]["precision"] == shim_of(encode).module.precision == "bfloat16"
     assert shim_of(encode).max_grad_norm == 0.0
 
 

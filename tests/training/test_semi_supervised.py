@@ -45,7 +45,9 @@ def make(factory="textcat_lstm", *, texts=None, model=None, **settings):
     section = {"@misc": "spacy-rnn.semi_supervised.v1", **settings}
     if texts is not None:
         section["texts"] = {"@readers": "test_semi_supervised.texts", "texts": texts}
-    net = small_model(exclusive_classes=FACTORIES[factory], linear_model=dict(LINEAR))
+    # Training sees the fitted model's logits of some texts only, by chance.
+    beside = {"linear_model": dict(LINEAR), "fitted_model": None}
+    net = small_model(exclusive_classes=FACTORIES[factory], **beside)
     # So that the same texts have the same loss twice.
     net["tok2vec"]["word_dropout"] = 0.0
     config = {"model": model or net, "semi_supervised": section if settings else None}

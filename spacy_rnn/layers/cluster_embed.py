@@ -58,7 +58,6 @@ def build_cluster_embed_v1(
         "clusters": ClusterTable(),
         "attr": "ORTH",
         "learn_vocab": learn_clusters,
-        "set_vocab": take_no_words,
         "reads_flat": True,
         "running": TokensAlone,
         "check": check_size,
@@ -147,10 +146,6 @@ def learn_clusters(model: Model, corpus: CorpusKeys) -> None:
 
 def _hashes(words: Sequence[str]) -> numpy.ndarray:
     return numpy.array([get_string_id(word) for word in words], dtype="uint64")
-
-
-def take_no_words(model: Model, words: Sequence[str]) -> None:
-    """Leave given words to other layers: the lookups say which there are."""
 
 
 def check_size(model: Model) -> None:

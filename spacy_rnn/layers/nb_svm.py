@@ -72,8 +72,6 @@ def build_nb_svm_v1(
         "dropout": dropout,
         "ngrams": NgramTable(),
         "held_out": HeldOut(),
-        "learn_vocab": learn_nothing,
-        "set_vocab": learn_nothing,
         "fit_labels": fit_labels,
         "reads_flat": True,
         "resize_output": resize_output,
@@ -114,10 +112,6 @@ def _set(model: Model, weights: numpy.ndarray, bias: numpy.ndarray) -> None:
     params: Dict[str, Any] = {"W": weights, "b": bias, "scale": numpy.zeros(1)}
     for name, value in params.items():
         model.set_param(name, model.ops.asarray_f(value))
-
-
-def learn_nothing(model: Model, words: Any) -> None:
-    """Words alone do not say which n-grams matter: see `fit_labels`."""
 
 
 def fit_labels(model: Model, corpus: CorpusKeys, target: Target) -> None:

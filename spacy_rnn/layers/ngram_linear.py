@@ -1,6 +1,6 @@
 """`spacy-rnn.NgramLinear.v1`: a linear model over hashed n-grams, beside a recurrent net."""
 
-from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy
 from spacy.attrs import intify_attr
@@ -81,7 +81,6 @@ def build_ngram_linear_v1(
             "attr": attr,
             "learn": True,
             "learn_vocab": learn_ngrams,
-            "set_vocab": set_no_words,
             "reads_flat": True,
             "resize_output": resize_output,
             "running": RunningNgrams,
@@ -101,10 +100,6 @@ def learn_ngrams(model: Model, corpus: CorpusKeys) -> None:
     large = corpus.tokens >= LARGE_CORPUS
     length = linear.get_dim("length")
     ngrams.attrs["rarity"] = RarityTable() if large else learn_rarity(texts, length)
-
-
-def set_no_words(model: Model, words: Sequence[str]) -> None:
-    """A list of words does not say in how many texts they are."""
 
 
 def resize_output(model: Model, new_nO: int) -> Model:

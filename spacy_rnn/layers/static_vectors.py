@@ -1,6 +1,6 @@
 """`spacy-rnn.StaticVectors.v1`: the pipeline's pretrained vectors, as they are."""
 
-from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy
 import torch
@@ -52,7 +52,6 @@ def build_static_vectors_v1(
         "settings": {"dropout": dropout or 0.0},
         "attr": "ORTH",
         "learn_vocab": report_coverage,
-        "set_vocab": take_no_words,
         "reads_flat": True,
         "running": TokensAlone,
     }
@@ -149,7 +148,3 @@ def report_coverage(model: Model, corpus: CorpusKeys) -> None:
     if vectors.shape[0]:
         _, known = look_up_words(vectors, words)
         log_coverage("StaticVectors", "a vector", words, known, corpus, "ORTH")
-
-
-def take_no_words(model: Model, words: Sequence[str]) -> None:
-    """Leave given words to other layers: the pipeline's vectors say which there are."""

@@ -26,6 +26,7 @@ from ..layers.running import running_form
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
 from ..training.semi_supervised import SemiSupervised
+from ..vocabulary.learning import learners_in
 from ..vocabulary.nb_svm import Target
 from .component import Component, sample_of, start_of
 
@@ -235,11 +236,14 @@ class TextCatLSTM(Component, TextCategorizer):
         """Begin with what labels alone say, before the net learns: how frequent they are, and a
         fit to them of layers that are fitted."""
         self._start_from_frequencies(counts)
-        layers = [node for node in self.model.walk() if "fit_labels" in node.attrs]
+        layers = [node for node in learners_in(self.model) if "fit_labels" in node.attrs]
+        if not layers:
+            return
+        target = self._target(counts)
         shown = {"disable": None if sum(counts.lengths) > LONG_FIT else True, "leave": False}
         for layer in layers:
             with tqdm(desc="Fitting n-grams to labels", bar_format="{desc} ...", **shown):
-                layer.attrs["fit_labels"](layer, counts.words, self._target(counts))
+                layer.attrs["fit_labels"](layer, counts.words, target)
 
     def _target(self, counts: "CorpusCounts") -> Target:
         """What is known of all texts of a corpus."""

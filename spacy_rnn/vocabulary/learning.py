@@ -1,10 +1,11 @@
 """What embeddings learn from a whole corpus, before they have weights.
 
-A layer that learns a vocabulary says so by what it has in `attrs`:
+A layer that learns from words says so by what it has in `attrs`:
 
 attr: The attribute of tokens that it reads.
-learn_vocab: Called with the layer and a `CorpusKeys`.
-set_vocab: Called with the layer and a list of words, most frequent first.
+learn_vocab: If it learns from words alone, called with the layer and a `CorpusKeys`.
+set_vocab: If it takes words that are given, called with the layer and a list of them, most
+    frequent first.
 fit_labels: If it learns from labels as well, called when these are known, with the layer, a
     `CorpusKeys` and a `Target`.
 start: What its vectors start from, if it has a choice. "cooccurrence" takes a while.
@@ -21,6 +22,8 @@ from tqdm.auto import tqdm
 
 from ..bridge.tokens import Tokens
 
+# What of a layer's attributes says that it reads the corpus.
+LEARNS = {"learn_vocab", "fit_labels"}
 # In a corpus of fewer tokens, words and characters count however rare they are: a few texts
 # to try things out repeat next to none.
 SMALL_CORPUS = 10_000
@@ -69,15 +72,16 @@ class CorpusKeys:
 
 
 def learners_in(model: Model) -> List[Model]:
-    """All layers of a model that learn a vocabulary."""
-    return [node for node in model.walk() if "learn_vocab" in node.attrs]
+    """All layers of a model that learn from a corpus."""
+    return [node for node in model.walk() if LEARNS & set(node.attrs)]
 
 
 def set_vocab(layers: Sequence[Model], words: Sequence[str]) -> None:
     """Give layers their vocabulary, most frequent word first. `learn_vocab` leaves the
     words as they are; characters it learns anew, since it sees how frequent they are."""
     for layer in layers:
-        layer.attrs["set_vocab"](layer, words)
+        if "set_vocab" in layer.attrs:
+            layer.attrs["set_vocab"](layer, words)
 
 
 def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> CorpusKeys:
@@ -96,7 +100,8 @@ def learn_vocab(layers: Sequence[Model], docs: Iterable[Doc]) -> CorpusKeys:
         corpus.add(doc)
     if time.perf_counter() - started < DELAY:
         shown["disable"] = True
-    for layer in layers if corpus.docs else ():
+    learners = [layer for layer in layers if "learn_vocab" in layer.attrs]
+    for layer in learners if corpus.docs else ():
         # Words are counted in a moment; vectors from where they stand take longer.
         vectors = layer.attrs.get("start") == "cooccurrence"
         what = "co-occurrence vectors" if vectors else "the vocabulary"

@@ -103,12 +103,16 @@ class _Products:
 
     def __init__(self, bags: Bags, size: int):
         lengths = bags.lengths
-        texts = numpy.arange(len(lengths)).repeat(lengths)
-        order = numpy.argsort(bags.columns, kind="stable")
+        # torch wants numbers and starts alike. 32 bits where they do, to save memory.
+        dtype = "int32" if len(bags.columns) < 2**31 else "int64"
+        texts = numpy.arange(len(lengths), dtype=dtype).repeat(lengths)
+        columns = bags.columns.astype(dtype, copy=False)
+        order = numpy.argsort(columns, kind="stable")
         value = value_of(lengths)[texts]
-        counts = numpy.bincount(bags.columns, minlength=size)
-        self._texts = _tensors(bags.columns, lengths.cumsum() - lengths, value)
-        self._ngrams = _tensors(texts[order], counts.cumsum() - counts, value[order])
+        counts = numpy.bincount(columns, minlength=size)
+        starts = [(part.cumsum() - part).astype(dtype) for part in (lengths, counts)]
+        self._texts = _tensors(columns, starts[0], value)
+        self._ngrams = _tensors(texts[order], starts[1], value[order])
 
     def of_ngrams(self, weights: Tensor) -> Tensor:
         """Sums over the n-grams of each text. weights: Of shape (n-grams, columns)."""

@@ -1,6 +1,7 @@
 """The n-grams of texts, as hashes, and which of them a table has."""
 
-from typing import Any, NamedTuple, Tuple
+from itertools import pairwise
+from typing import Any, Iterator, NamedTuple, Tuple
 
 import numpy
 import srsly
@@ -14,6 +15,8 @@ CPU = NumpyOps()
 # A text's number and an n-gram's hash are packed into one number, which sorts fast.
 KEY_BITS = numpy.uint64(32)
 KEY_MASK = numpy.uint64(2**32 - 1)
+# Tokens whose n-grams are counted at once.
+AT_ONCE = 2**20
 
 
 class Bags(NamedTuple):
@@ -35,7 +38,7 @@ class Bags(NamedTuple):
 
         kept: Whether each n-gram is kept, of shape (n-grams,).
         """
-        numbers = kept.cumsum() - 1
+        numbers = (kept.cumsum() - 1).astype(self.columns.dtype)
         wanted = kept[self.columns]
         counts = numpy.concatenate(([0], wanted.cumsum()))
         ends = self.lengths.cumsum()
@@ -116,29 +119,47 @@ def count_ngrams(
     min_count: Leave out n-grams that are in fewer texts. max_size: Keep so many.
     RETURNS: The hashes of the n-grams, rising, of shape (n-grams,), and those of each text.
     """
-    keys, texts = ngram_keys(words, lengths, size)
-    pairs = _sorted_once((texts << KEY_BITS) | keys)
-    found, columns, counts = numpy.unique(pairs & KEY_MASK, return_inverse=True, return_counts=True)
+    parts = list(_parts(lengths))
+    hashes = numpy.concatenate([_keys_once(words[w], lengths[t], size) for t, w in parts])
+    hashes.sort()
+    starts = numpy.flatnonzero(_is_first(hashes))
+    found, counts = hashes[starts], numpy.diff(starts, append=len(hashes))
     kept = counts >= min_count
     if kept.sum() > max_size:
         # Of those that are in as many texts as the last one kept, the first by hash.
         kept = numpy.zeros(len(found), dtype="bool")
         kept[numpy.argsort(-counts, kind="stable")[:max_size]] = True
-    of_each = numpy.bincount((pairs >> KEY_BITS).astype("int64"), minlength=len(lengths))
-    return found[kept], Bags(columns.reshape(-1), of_each).keep(kept)
+    table = NgramTable(found[kept])
+    bags = [table.bags(words[w], lengths[t], size) for t, w in parts]
+    columns = numpy.concatenate([bag.columns.astype("int32") for bag in bags])
+    return table.keys, Bags(columns, numpy.concatenate([bag.lengths for bag in bags]))
+
+
+def _parts(lengths: numpy.ndarray) -> Iterator[Tuple[slice, slice]]:
+    """Texts that are counted together, and their tokens: few at once, to save memory."""
+    ends = numpy.concatenate(([0], lengths.cumsum()))
+    cuts = numpy.flatnonzero(numpy.diff(ends // AT_ONCE))
+    for start, end in pairwise([0, *cuts.tolist(), len(lengths)]):
+        yield slice(start, end), slice(ends[start], ends[end])
+
+
+def _keys_once(words: numpy.ndarray, lengths: numpy.ndarray, size: int) -> numpy.ndarray:
+    """The hashes of `ngram_keys`, each once for each text."""
+    keys, texts = ngram_keys(words, lengths, size)
+    return (_sorted_once((texts << KEY_BITS) | keys) & KEY_MASK).astype("uint32")
 
 
 def _sorted_once(pairs: numpy.ndarray) -> numpy.ndarray:
     pairs.sort()
-    return _each_once(pairs)
+    return pairs[_is_first(pairs)]
 
 
-def _each_once(values: numpy.ndarray) -> numpy.ndarray:
-    """Sorted values without repetitions."""
+def _is_first(values: numpy.ndarray) -> numpy.ndarray:
+    """Whether each of some sorted values differs from the one before."""
     first = numpy.empty(len(values), dtype="bool")
     first[:1] = True
     numpy.not_equal(values[1:], values[:-1], out=first[1:])
-    return values[first]
+    return first
 
 
 @serialize_attr.register(NgramTable)

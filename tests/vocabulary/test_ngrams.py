@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy
 import pytest
 from hypothesis import given
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
 
+from spacy_rnn.vocabulary import ngrams
 from spacy_rnn.vocabulary.ngrams import Bags, NgramTable, count_ngrams, ngram_keys
 
 TEXTS = st.lists(st.lists(st.integers(1, 5), max_size=8), max_size=6)
@@ -31,16 +34,17 @@ def columns_of(bags):
 def test_texts_have_the_ngrams_that_stand_in_them(texts, size):
     keys, owners = ngram_keys(*flat(texts), size)
     expected = named(texts, size)
-    for number, ngrams in enumerate(expected):
-        assert len(set(keys[owners == number].tolist())) == len(ngrams)
+    for number, grams in enumerate(expected):
+        assert len(set(keys[owners == number].tolist())) == len(grams)
     assert len(set(keys.tolist())) == len(set().union(*expected))
     occurrences = sum(max(len(t) - n + 1, 0) for t in texts for n in range(1, size + 1))
     assert len(keys) == occurrences
 
 
-@given(TEXTS, st.integers(1, 3), st.integers(1, 3))
-def test_ngrams_are_counted_by_texts(texts, size, min_count):
-    keys, bags = count_ngrams(*flat(texts), size, min_count, 1000)
+@given(TEXTS, st.integers(1, 3), st.integers(1, 3), st.sampled_from([1, 5, 100]))
+def test_ngrams_are_counted_by_texts(texts, size, min_count, at_once):
+    with mock.patch.object(ngrams, "AT_ONCE", at_once):
+        keys, bags = count_ngrams(*flat(texts), size, min_count, 1000)
     expected = named(texts, size)
     counts = {g: sum(g in text for text in expected) for g in set().union(*expected)}
     kept = {gram for gram, count in counts.items() if count >= min_count}

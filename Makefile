@@ -8,7 +8,8 @@
 #                  of the Penn Treebank. The last three download their data to assets.
 # make sentiment   train a more accurate classifier with the help of 50,000 reviews without labels,
 #                  of the official archive or of a file: make sentiment RAW=unsup.jsonl.xz
-# make pipelines   train the pipelines whose wheels lie in pipelines/, and make these anew
+# make pipelines   train the pipelines whose wheels lie in pipelines/, and make these anew, with
+#                  the help of the same reviews: make pipelines RAW=unsup.jsonl.xz
 # make test-transformers
 #                  run the tests over a pretrained transformer, in .venv-trf
 # make seeds       train the two mended tutorial configs of text classification
@@ -35,7 +36,7 @@ IN_VENV_TRF := $(VENV_TRF)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 # The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
-VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED)
+VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
 .PHONY: help train test test-transformers seeds tagger tagger-en tagger-vectors tagger-treebank \
 	sentiment pipelines benchmark clean
@@ -73,7 +74,7 @@ tagger-vectors: $(VENV)/installed
 	$(RUN) $@ . $(VARS)
 
 sentiment: $(VENV)/installed
-	$(RUN) sentiment . $(VARS) --vars.raw $(RAW)
+	$(RUN) $@ . $(VARS)
 
 pipelines: $(VENV)/installed
 	$(IN_VENV) spacy project assets .

@@ -1,8 +1,9 @@
 """Make the wheel and the model card of a trained pipeline: `make pipelines` calls this.
 
-    python -m pipelines.build en_sentiment_lstm training/textcat_lstm/model-best corpus/dev.spacy
+    python -m pipelines.build en_sentiment_lstm training/sentiment/model-best corpus/dev.spacy
 
-What is said of the data, the licence and the limits stands in a .yml file of the pipeline's name.
+What is said of the data, the licence and the limits stands in a .yml file of the pipeline's name,
+and what half precision may change there, if that is more than `spacy-rnn shrink` allows.
 """
 
 import shutil
@@ -35,8 +36,9 @@ def main(name: str, model: Path, dev: Path) -> None:
     card = srsly.read_yaml(HERE / f"{name}.yml")
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small"
-        shrink(str(model), small, dev, tolerance=TOLERANCE)
-        update_meta(small, name, card, model, dev)
+        tolerance = card.pop("tolerance", TOLERANCE)
+        shrink(str(model), small, dev, tolerance=tolerance)
+        update_meta(small, name, card, dev)
         package(small, Path(folder), create_sdist=False, create_wheel=True, silent=False)
         (wheel,) = Path(folder).glob("*/dist/*.whl")
         (readme,) = Path(folder).glob(f"{name}-*/README.md")
@@ -47,17 +49,10 @@ def main(name: str, model: Path, dev: Path) -> None:
     print(f"{wheel.name}: {(HERE / wheel.name).stat().st_size / 1e6:.1f} MB")
 
 
-def update_meta(small: Path, name: str, card: Dict[str, Any], model: Path, dev: Path) -> None:
-    """Write into a pipeline's meta.json what its package and its card are made of.
-
-    RAISES: ValueError if it does not have the scores of the pipeline that it was made of.
-    """
+def update_meta(small: Path, name: str, card: Dict[str, Any], dev: Path) -> None:
+    """Write into a pipeline's meta.json what its package and its card are made of."""
     lang, _, short = name.partition("_")
-    gold_preproc = card.pop("gold_preproc")
-    found = scores_of(small, dev, gold_preproc)
-    expected = scores_of(model, dev, gold_preproc)
-    if found != expected:
-        raise ValueError(f"The scores are {found}, and {expected} before shrinking.")
+    found = scores_of(small, dev, card.pop("gold_preproc"))
     limits = card.pop("notes")
     meta = {**srsly.read_json(small / "meta.json"), **card, "lang": lang, "name": short}
     meta.update(performance=found, notes=limits + speed_of(small, dev))

@@ -3,6 +3,7 @@ and a small transformer.
 
     python -m benchmarks.datasets
     python -m benchmarks.datasets --sets grammar genres --models textcat_lstm bow --seeds 0
+    python -m benchmarks.datasets --models pretrained --pretrained training/pretrain/model-last.bin
 
 Each set is divided for each seed into training, dev and test, alike for all models. Dev chooses
 the best step of what spaCy trains, the C of the SVM, and, where a text has any number of labels,
@@ -54,6 +55,13 @@ def ours(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
     return train_pipeline(load_config(CONFIGS / f"{name}.cfg"), texts, seed)
 
 
+def pretrained(texts: TextSet, seed: int, weights: Path) -> Tuple[Scores, Scores]:
+    """`textcat_lstm` over an encoder that has read other texts. weights: From `spacy pretrain`."""
+    config = load_config(CONFIGS / "textcat_lstm_pretrained.cfg")
+    config["paths"]["init_tok2vec"] = str(weights)
+    return train_pipeline(config, texts, seed)
+
+
 def ensemble(texts: TextSet, seed: int) -> Tuple[Scores, Scores]:
     return spacys(texts, seed, {})
 
@@ -95,13 +103,16 @@ def linear(texts: TextSet, seed: int, features: Any) -> Tuple[Scores, Scores]:
 
 
 MODELS: Dict[str, Model] = {"textcat_lstm": ours, "ensemble": ensemble, "bow": bow, "svm": svm}
-MODELS["minilm"] = minilm
+# Those that need no file.
+ALONE = list(MODELS)
+MODELS.update(minilm=minilm, pretrained=pretrained)
 TITLES = {
     "textcat_lstm": "`textcat_lstm`",
     "ensemble": "spaCy's ensemble",
     "bow": "spaCy's bag of words",
     "svm": "TF-IDF + SVM",
     "minilm": "MiniLM, frozen",
+    "pretrained": "`textcat_lstm_pretrained`",
 }
 
 
@@ -226,14 +237,18 @@ def report(results: List[Dict[str, Any]], sets: Sequence[str], models: Sequence[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS)[:-1])
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=ALONE)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument("--assets", type=Path, default=ROOT / "assets", help="folder of the data")
     parser.add_argument("--output", type=Path, default=ROOT / "metrics" / "datasets.jsonl")
     parser.add_argument("--transformer", default=TRANSFORMER, help="name or folder, for minilm")
+    parser.add_argument("--pretrained", type=Path, help="model-last.bin, for pretrained")
     args = parser.parse_args()
+    if "pretrained" in args.models and not args.pretrained:
+        parser.error("The model 'pretrained' needs --pretrained training/pretrain/model-last.bin.")
     MODELS["minilm"] = partial(minilm, name=args.transformer)
+    MODELS["pretrained"] = partial(pretrained, weights=args.pretrained)
     if args.device == "gpu":
         spacy.require_gpu()
     warnings.simplefilter("ignore")

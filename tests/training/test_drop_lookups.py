@@ -1,3 +1,4 @@
+import numpy
 import pytest
 import spacy
 from spacy.tokens import DocBin
@@ -36,8 +37,11 @@ def test_a_pipeline_trained_with_clusters_is_saved_without_their_table(lookups, 
     DocBin(docs=docs).to_disk(tmp_path / "corpus.spacy")
     config = Config().from_disk(config_path("tagger_bilstm_clusters"), interpolate=False)
     config["initialize"]["lookups"]["@misc"] = lookups
+    with_vectors = spacy.blank("en")
+    with_vectors.vocab.set_vector("cat", numpy.asarray([1.0, 2.0], dtype="float32"))
+    with_vectors.to_disk(tmp_path / "vectors")
     corpus = str(tmp_path / "corpus.spacy")
-    config["paths"].update(train=corpus, dev=corpus)
+    config["paths"].update(train=corpus, dev=corpus, vectors=str(tmp_path / "vectors"))
     config["training"]["max_steps"] = 2
     config.to_disk(tmp_path / "config.cfg")
     run_spacy("train", tmp_path / "config.cfg", "--output", tmp_path / "out")

@@ -13,6 +13,7 @@ from wasabi import msg
 
 from ..bridge.half_precision import halve
 from ..errors import Errors
+from ..layers.vocab_embed import VOCAB_EMBED, keep_first_words
 from ._app import app, errors_as_messages
 
 # What a score of a text, or of a tag, may move by.
@@ -27,17 +28,25 @@ def shrink(
     output: Path = typer.Argument(..., help="Folder of the pipeline to write."),
     texts: Path = typer.Argument(..., help="A .spacy file of texts, to compare scores on."),
     tolerance: float = typer.Option(TOLERANCE, min=0.0, help="What a score may move by."),
+    max_words: int = typer.Option(
+        0, min=0, help="Keep the vectors of so many words, the most frequent ones. 0 keeps all."
+    ),
 ) -> None:
     """Make a trained pipeline small: weights in half precision, and no words in its string
     store, which training fills with all that it reads.
 
     Scores are computed in float32 as before, and compared on the texts given. Nothing is
     written where one of them moves by more than the tolerance.
+
+    With --max-words, rarer words are read as unknown ones. That changes scores, and is not
+    compared: evaluate the pipeline that is written.
     """
     with errors_as_messages():
         if output.exists():
             raise ValueError(Errors.R617.format(path=output))
         nlp = spacy.load(model)
+        if max_words:
+            keep_words(nlp, max_words)
         docs = DocBin().from_disk(texts)
         before = scores_of(nlp, docs)
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -49,6 +58,14 @@ def shrink(
             moved = check_scores(before, scores_of(spacy.load(small), docs), tolerance)
             small.rename(output)
     msg.good(f"{size_of(output)} to {output}. No score moved by more than {moved:.0e}.")
+
+
+def keep_words(nlp: Language, count: int) -> None:
+    """Forget the rarer words of each vocabulary. count: How many words each keeps."""
+    for _, pipe in _our_pipes(nlp):
+        for node in pipe.model.walk():
+            if node.name == VOCAB_EMBED:
+                keep_first_words(node, count)
 
 
 def check_scores(before: Dict[str, Any], after: Dict[str, Any], tolerance: float) -> float:

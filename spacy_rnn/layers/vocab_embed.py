@@ -27,6 +27,9 @@ from .running import TokensAlone
 
 STARTS = ("random", "cooccurrence", "vectors")
 
+# The name of the layer.
+VOCAB_EMBED = "vocab_embed"
+
 
 @registry.architectures("spacy-rnn.VocabEmbed.v1")
 def build_vocab_embed_v1(
@@ -85,7 +88,7 @@ def build_vocab_embed_v1(
     if dropout is None:
         attrs["dropout_rate"] = 0.0
     shim = RNNShim(WordEmbedding, "VocabEmbed")
-    return Model("vocab_embed", forward, init=init, dims={"nO": width}, attrs=attrs, shims=[shim])
+    return Model(VOCAB_EMBED, forward, init=init, dims={"nO": width}, attrs=attrs, shims=[shim])
 
 
 class WordEmbedding(nn.Module):
@@ -184,6 +187,18 @@ def set_words(model: Model, words: Sequence[str]) -> None:
     """Take given words."""
     model.attrs["words"] = WordTable(words)
     model.attrs["learn"] = False
+
+
+def keep_first_words(model: Model, count: int) -> None:
+    """Forget all words but the first, which are the most frequent ones: the others are then read
+    as unknown. count: How many to keep."""
+    table, shim = model.attrs["words"], shim_of(model)
+    if len(table.words) > count:
+        rows = shim.module.table.weight.detach()[: count + 1].clone()
+        model.attrs["words"] = WordTable(table.words[:count])
+        width = rows.shape[1]
+        shim.build(num_embeddings=count + 1, embedding_dim=width, **model.attrs["settings"])
+        shim.module.table.weight.data.copy_(rows)
 
 
 def check_size(model: Model) -> None:

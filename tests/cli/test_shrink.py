@@ -123,3 +123,29 @@ def test_halved_infinities_are_refused(pipeline):
         data = halve(pipe.model, pipe.model.to_bytes())
     with pytest.raises(ValueError, match="not numbers"):
         pipe._load_model(data)
+
+
+def test_only_the_most_frequent_words_are_kept(pipeline, tmp_path):
+    args = (tmp_path / "model", tmp_path / "small", tmp_path / "texts.spacy", "--max-words", 2)
+    assert run(*args).exit_code == 0
+    small = spacy.load(tmp_path / "small")
+    kept = 0
+    for name in small.pipe_names:
+        before, after = (nlp.get_pipe(name).model for nlp in (pipeline, small))
+        for old, new in zip(before.walk(), after.walk()):
+            if old.name == "vocab_embed":
+                words = old.attrs["words"].words
+                assert len(words) > 2 and new.attrs["words"].words == words[:2]
+                doc = pipeline.make_doc(" ".join(words[:3]))
+                old_rows, new_rows = (model.predict([doc])[0] for model in (old, new))
+                unknown = old.predict([pipeline.make_doc("qqqq")])[0]
+                assert new_rows[:2] == pytest.approx(old_rows[:2], abs=1e-3)
+                assert new_rows[2] == pytest.approx(unknown[0], abs=1e-3)
+                kept += 1
+    assert kept == 2
+
+
+def test_a_number_of_words_below_zero_is_refused(pipeline, tmp_path):
+    args = (tmp_path / "model", tmp_path / "small", tmp_path / "texts.spacy", "--max-words", -1)
+    assert run(*args).exit_code != 0
+    assert not (tmp_path / "small").exists()

@@ -3,7 +3,8 @@
     python -m pipelines.build en_sentiment_lstm training/sentiment/model-best corpus/dev.spacy
 
 What is said of the data, the licence and the limits stands in a .yml file of the pipeline's name,
-and what half precision may change there, if that is more than `spacy-rnn shrink` allows.
+and there how many words `spacy-rnn shrink` keeps, and what half precision may change, if that is
+more than it allows.
 """
 
 import shutil
@@ -37,7 +38,7 @@ def main(name: str, model: Path, dev: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         small = Path(folder) / "small"
         tolerance = card.pop("tolerance", TOLERANCE)
-        shrink(str(model), small, dev, tolerance=tolerance)
+        shrink(str(model), small, dev, tolerance, max_words=card.pop("max_words", 0))
         update_meta(small, name, card, dev)
         package(small, Path(folder), create_sdist=False, create_wheel=True, silent=False)
         (wheel,) = Path(folder).glob("*/dist/*.whl")

@@ -56,24 +56,15 @@ def test_workflow_sentiment(tmp_path):
         config.to_disk(tmp_path / "configs" / f"{name}.cfg")
     texts = [{"text": f"A film about {i} good and bad people.<br />It is long."} for i in range(40)]
     srsly.write_jsonl(tmp_path / "raw.jsonl", texts)
-    settings = {
-        "limit": 60,
-        "raw": "raw.jsonl",
-        "pretrain_epochs": 1,
-        "pretrain_both_epochs": 1,
-        "student_steps": 2,
-        "width_both": 16,
-    }
+    settings = {"limit": 60, "raw": "raw.jsonl", "pretrain_epochs": 1, "student_steps": 2}
     result = run(
         "sentiment",
         tmp_path,
         *(part for k, v in settings.items() for part in (f"--vars.{k}", f"{v}")),
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    assert result.stdout.count("Temperature") == 2
-    both = Config().from_disk(tmp_path / "training/both/model-best/config.cfg")
-    assert both["components"]["textcat_lstm"]["model"]["encode"]["bidirectional"]
-    # The student reads as the encoder that was pretrained in one direction does.
+    assert "Pre-training" in result.stdout and "Temperature" in result.stdout
+    # The student reads as the pretrained encoder does.
     student = Config().from_disk(tmp_path / "training/sentiment/model-best/config.cfg")
     assert student["paths"]["init_tok2vec"] == "training/pretrain/model-last.bin"
     assert len(list((tmp_path / "training" / "sentiment").glob("*.spacy"))) == 2

@@ -13,7 +13,6 @@ from wasabi import msg
 
 from ..bridge.half_precision import halve
 from ..errors import Errors
-from ..layers.vocab_embed import VOCAB_EMBED, keep_first_words
 from ._app import app, errors_as_messages
 
 # What a score of a text, or of a tag, may move by.
@@ -64,8 +63,8 @@ def keep_words(nlp: Language, count: int) -> None:
     """Forget the rarer words of each vocabulary. count: How many words each keeps."""
     for _, pipe in _our_pipes(nlp):
         for node in pipe.model.walk():
-            if node.name == VOCAB_EMBED:
-                keep_first_words(node, count)
+            if "keep_words" in node.attrs:
+                node.attrs["keep_words"](node, count)
 
 
 def check_scores(before: Dict[str, Any], after: Dict[str, Any], tolerance: float) -> float:

@@ -27,9 +27,6 @@ from .running import TokensAlone
 
 STARTS = ("random", "cooccurrence", "vectors")
 
-# The name of the layer.
-VOCAB_EMBED = "vocab_embed"
-
 
 @registry.architectures("spacy-rnn.VocabEmbed.v1")
 def build_vocab_embed_v1(
@@ -81,6 +78,7 @@ def build_vocab_embed_v1(
         "words": WordTable(),
         "learn_vocab": learn_words,
         "set_vocab": set_words,
+        "keep_words": keep_first_words,
         "reads_flat": True,
         "running": TokensAlone,
         "check": check_size,
@@ -88,7 +86,7 @@ def build_vocab_embed_v1(
     if dropout is None:
         attrs["dropout_rate"] = 0.0
     shim = RNNShim(WordEmbedding, "VocabEmbed")
-    return Model(VOCAB_EMBED, forward, init=init, dims={"nO": width}, attrs=attrs, shims=[shim])
+    return Model("vocab_embed", forward, init=init, dims={"nO": width}, attrs=attrs, shims=[shim])
 
 
 class WordEmbedding(nn.Module):

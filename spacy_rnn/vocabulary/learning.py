@@ -6,6 +6,7 @@ attr: The attribute of tokens that it reads.
 learn_vocab: If it learns from words alone, called with the layer and a `CorpusKeys`.
 set_vocab: If it takes words that are given, called with the layer and a list of them, most
     frequent first.
+keep_words: If it can forget its rarer words, called with the trained layer and how many to keep.
 fit_labels: If it learns from labels as well, called when these are known, with the layer, a
     `CorpusKeys` and a `Target`.
 start: What its vectors start from, if it has a choice. "cooccurrence" takes a while.

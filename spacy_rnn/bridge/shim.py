@@ -52,7 +52,7 @@ class RNNShim(PyTorchShim):
         # whether it still holds.
         self.version = 0
         self._first: Tuple[Any, Any] = (None, None)
-        self._views: Tuple[int, Dict[str, Any]] = (0, {})
+        self._derived: Tuple[int, Dict[str, Any]] = (0, {})
         self._row_updates: Dict[str, RowUpdates] = {}
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
@@ -68,7 +68,7 @@ class RNNShim(PyTorchShim):
 
     def __getstate__(self) -> Dict[str, Any]:
         """For another process: without the optimizer, and what is remembered of this one."""
-        return {**self.__dict__, "_row_updates": {}, "_views": (0, {}), "_first": (None, None)}
+        return {**self.__dict__, "_row_updates": {}, "_derived": (0, {}), "_first": (None, None)}
 
     def build(self, **config: Any) -> None:
         """Make a module with fresh weights, on the device of the current ops.
@@ -107,13 +107,23 @@ class RNNShim(PyTorchShim):
             self._first = self.module, parameter
         return get_torch_default_device() if parameter is None else parameter.device
 
+    def derived(self, name: str, make: Callable[[Any], Any]) -> Any:
+        """What is computed from the weights, once for as long as these stay as they are.
+
+        name: Of what is computed. make: Computes it from the module.
+        """
+        version = self.version
+        held, known = self._derived
+        if held != version:
+            known = {}
+            self._derived = version, known
+        if name not in known:
+            known[name] = make(self.module)
+        return known[name]
+
     def view(self, name: str) -> Any:
         """A parameter as an array, which must not be written to."""
-        version, views = self._views
-        if version != self.version or name not in views:
-            views = {name: to_array(self.module.get_parameter(name).detach())}
-            self._views = self.version, views
-        return views[name]
+        return self.derived(name, lambda module: to_array(module.get_parameter(name).detach()))
 
     def predict(self, inputs: ArgsKwargs) -> Any:
         """Run the module without keeping anything for a backward pass."""

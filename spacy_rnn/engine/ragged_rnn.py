@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from ..errors import Errors, Warnings
 from .dropout import locked_dropout
-from .kernels import Tensors, run_kernel, weights_of
+from .kernels import Tensors
 from .lanes import LaneLayout
 from .layout import PackedLayout, SingleLayout, SortedLayout
-from .plan import MAX_STEPS, MIN_SIZE, reads_apart, reads_packed, reads_threaded
+from .plan import MAX_STEPS, reads_apart, reads_packed, reads_threaded
 from .threads import available_threads, one_thread
 
 State = Union[Tensor, Tuple[Tensor, Tensor]]
@@ -133,27 +133,6 @@ class RaggedRNN(nn.Module):
             return data, None
         return data, join_state([torch.cat(parts) for parts in zip(*finals)])
 
-    def reads_at_once(self, tokens: int) -> bool:
-        """Whether `read_at_once` may be called for one sequence of so many tokens."""
-        plain = self.precision == "float32" and not self.packed
-        return plain and 0 < tokens * self.hidden_size < MIN_SIZE
-
-    def read_at_once(self, data: Tensor) -> Tensor:
-        """Run all layers over one short sequence in evaluation mode, on the CPU: as `forward`,
-        without what takes longer than the kernel there.
-
-        data: The sequence, of shape (tokens, input_size).
-        RETURNS: Output of shape (tokens, directions * hidden_size).
-        RAISES: ValueError for data of another width.
-        """
-        self.check_width(data)
-        with one_thread(), torch.no_grad():
-            start = data.new_zeros(self.num_directions, 1, self.hidden_size)
-            block = data.unsqueeze(1)
-            for layer in self._in_order:
-                block, _ = run_kernel(layer, block, (start, start), weights_of(layer))
-            return block.squeeze(1)
-
     def _layout(
         self, counts: List[int], return_state: bool, data: Tensor
     ) -> Union[SingleLayout, SortedLayout]:
@@ -172,7 +151,7 @@ class RaggedRNN(nn.Module):
         args = numpy.asarray(counts, "int64"), data.device, precision, return_state
         return PackedLayout(*args) if packed else LaneLayout(*args, layer=first)
 
-    def check_width(self, data: Tensor) -> None:
+    def check_width(self, data: Union[Tensor, numpy.ndarray]) -> None:
         """RAISES: ValueError unless the data are of shape (tokens, input_size)."""
         if data.ndim != 2 or data.shape[1] != self.input_size:
             raise ValueError(Errors.R006.format(width=self.input_size, found=tuple(data.shape)))

@@ -14,6 +14,7 @@ from ..bridge.shim import RNNShim, differentiate_module, run_module, shim_of, to
 from ..engine.cells import NumpyCells, read
 from ..engine.plan import FEW
 from ..engine.ragged_rnn import RaggedRNN, check_settings, join_state
+from ..engine.short_reader import ShortReader
 from ..engine.threads import limit_threads_in_children, one_thread
 from ..errors import Errors
 from ..types import RowsOut
@@ -100,10 +101,11 @@ def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     """Outputs of all tokens."""
     if not is_train and len(X.lengths) == 1 and X.data.size:
         shim = shim_of(model)
-        if shim.device.type == "cpu" and shim.module.reads_at_once(len(X.data)):
-            limit_threads_in_children()
-            found = shim.module.read_at_once(torch.from_numpy(X.data))
-            return Rows(found.numpy(), X.lengths), lambda dY: X
+        if shim.device.type == "cpu":
+            reader = shim.derived("short_reader", ShortReader)
+            if reader.takes(len(X.data)):
+                limit_threads_in_children()
+                return Rows(reader.read(X.data), X.lengths), lambda dY: X
     return _run(model, X, lambda args: run_module(model, args, is_train), is_train)
 
 

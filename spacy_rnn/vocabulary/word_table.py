@@ -1,7 +1,6 @@
 """The words of a vocabulary, and which row of a table each one has."""
 
-from itertools import repeat
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Optional, Sequence
 
 import numpy
 import srsly
@@ -13,13 +12,10 @@ from ..errors import Errors
 
 # Buckets for each key: with so many, most keys have a bucket of their own.
 BUCKETS = 2
-# Of more keys, none is looked up one by one: Python's dictionary of them would take more memory
-# than all else.
-MOST_PLACES = 100_000
 
 
 class KeyIndex:
-    """Finds keys without a search: most are found where they are looked for first.
+    """Finds keys. Of many, most are found where they are looked for first.
 
     keys: Whole numbers without sign, each once, of shape (n,). Hashes, or numbers close to
         each other: their lower bits must differ.
@@ -36,8 +32,9 @@ class KeyIndex:
         self._full = counts > 0
         self._order = numpy.argsort(buckets, kind="stable")
         self._keys = keys[self._order]
-        places = zip(keys.tolist(), range(len(keys))) if len(keys) <= MOST_PLACES else ()
-        self._places: Dict[int, int] = dict(places)
+        # For few keys, a search is over before the buckets are.
+        self._rising = numpy.argsort(keys)
+        self._sorted = keys[self._rising]
 
     def _buckets(self, keys: numpy.ndarray) -> numpy.ndarray:
         return (keys & self._mask).astype("int64")
@@ -45,10 +42,11 @@ class KeyIndex:
     def find(self, keys: numpy.ndarray) -> numpy.ndarray:
         """RETURNS: The place in the list of each of some keys, -1 for those that it does not
         have, of shape (keys,)."""
-        if len(keys) <= FEW_KEYS and self._places:
-            places = map(self._places.get, keys.tolist(), repeat(-1))
-            return numpy.fromiter(places, "int64", len(keys))
         keys = keys.astype("uint64", copy=False)
+        if len(keys) <= FEW_KEYS and len(self._sorted):
+            places = self._sorted.searchsorted(keys)
+            hits = self._sorted.take(places, mode="clip") == keys
+            return numpy.where(hits, self._rising.take(places, mode="clip"), -1)
         buckets = self._buckets(keys)
         found = numpy.full(len(keys), -1)
         left = numpy.flatnonzero(self._full[buckets])

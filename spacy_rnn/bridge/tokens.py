@@ -19,7 +19,7 @@ class Tokens:
     rows: Which tokens of all documents are read, in order; None for all.
     """
 
-    __slots__ = ("docs", "lengths", "rows", "_keys")
+    __slots__ = ("docs", "lengths", "rows", "_keys", "_words")
 
     def __init__(
         self,
@@ -31,6 +31,7 @@ class Tokens:
         self.lengths = lengths_of(docs) if lengths is None else lengths
         self.rows = rows
         self._keys: Dict[int, numpy.ndarray] = {}
+        self._words: Dict[int, numpy.ndarray] = {}
 
     @classmethod
     def of(cls, X: Any) -> "Tokens":
@@ -60,8 +61,11 @@ class Tokens:
     def words(self, attr: int) -> numpy.ndarray:
         """As `keys`, and the token as it is written where it has no such attribute: a bare
         `Vocab` knows neither norm nor lower case."""
-        keys = self.keys(attr)
-        return keys if keys.all() else numpy.where(keys == 0, self.keys(ORTH), keys)
+        if attr not in self._words:
+            keys = self.keys(attr)
+            whole = numpy.count_nonzero(keys) == len(keys)
+            self._words[attr] = keys if whole else numpy.where(keys == 0, self.keys(ORTH), keys)
+        return self._words[attr]
 
     def strings(self, keys: numpy.ndarray) -> List[str]:
         """The words of hashes that `keys` or `words` has given, of any document's vocabulary."""

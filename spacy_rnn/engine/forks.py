@@ -25,13 +25,14 @@ class ForkGate:
         self._renew(inside=0)
 
     def _renew(self, inside: int) -> None:
-        self._changed = threading.Condition(threading.Lock())
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._inside = inside
         self._forking = False
 
     def __enter__(self) -> None:
         if not self._local.depth:
-            with self._changed:
+            with self._lock:
                 while self._forking:
                     self._changed.wait()
                 self._inside += 1
@@ -40,9 +41,10 @@ class ForkGate:
     def __exit__(self, *error: Any) -> None:
         self._local.depth -= 1
         if not self._local.depth:
-            with self._changed:
+            with self._lock:
                 self._inside -= 1
-                self._changed.notify_all()
+                if self._forking:
+                    self._changed.notify_all()
 
     def _before_fork(self) -> None:
         own = 1 if self._local.depth else 0

@@ -43,10 +43,14 @@ class ShortReader:
         """
         self._rnn.check_width(data)
         with one_thread():
-            block = torch.from_numpy(data[:, None]).to(self._dtype)
+            block = torch.from_numpy(data[:, None])
+            if self._dtype != torch.float32:
+                block = block.to(self._dtype)
             for read_block in self._layers:
                 block = read_block(block)
-        return block.float().numpy()[:, 0]
+            if self._dtype != torch.float32:
+                block = block.float()
+        return block.numpy()[:, 0]
 
 
 def _has_onednn() -> bool:

@@ -30,11 +30,10 @@ class RarityTable:
         keys: Hashes of n-grams. values: One for all, or one for each.
         RETURNS: Products of shape (n-grams,).
         """
-        weights = _ONE if self.values is None else self.values
-        return weights.take(keys % numpy.uint64(len(weights))) * numpy.float32(values)
-
-
-_ONE = numpy.ones(1, dtype="float32")
+        if self.values is None:
+            return numpy.full(len(keys), values, dtype="float32")
+        rows = keys % numpy.uint64(len(self.values))
+        return self.values.take(rows) * numpy.float32(values)
 
 
 def learn_rarity(texts: Iterable[numpy.ndarray], size: int) -> RarityTable:

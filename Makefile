@@ -13,6 +13,7 @@
 # make test-transformers
 #                  run the tests over a pretrained transformer, in .venv-trf
 # make seeds       train the two mended tutorial configs of text classification
+# make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
 # make clean       remove what the other targets made
 #
@@ -39,7 +40,7 @@ LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
 .PHONY: help train test test-transformers seeds tagger tagger-en tagger-vectors tagger-treebank \
-	sentiment pipelines benchmark clean
+	sentiment pipelines notebook benchmark clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -99,6 +100,10 @@ $(VENV_TRF)/installed: requirements.txt setup.cfg pyproject.toml
 
 test-transformers: $(VENV_TRF)/installed
 	$(IN_VENV_TRF) pytest --slow tests/pipeline/test_transformers.py tests/test_configs.py
+
+notebook: $(VENV)/installed
+	$(IN_VENV) docs.padding
+	$(IN_VENV) docs.notebook
 
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64

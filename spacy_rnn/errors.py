@@ -166,6 +166,33 @@ class Errors:
         "exclude each other: the values of a text must sum to 1, where a label that is left out "
         "counts as 0, or all be 0; use `textcat_multilabel_lstm` where they do not."
     )
+    R330 = "[R330] The component '{name}' has no label '{label}'. Its labels are: {allowed}."
+    R331 = (
+        "[R331] The layer '{layer}' of '{name}' does not say what each token adds to its logits. "
+        "Train with spacy-rnn.NgramLinear.v1 or spacy-rnn.NBSVM.v1 in its place."
+    )
+    R332 = (
+        "[R332] The model of '{name}', '{layer}', has no recurrent net whose scores could be taken "
+        "apart. Use spacy-rnn.TextCatRNN.v2."
+    )
+    R333 = (
+        "[R333] The net of '{name}' does not pool by attention, but by: {found}. Choose another "
+        'method, or train it with pooling = "attention".'
+    )
+    R334 = (
+        "[R334] The model of '{name}' gets its embeddings from a component by '{layer}', which "
+        "has not read this document. Make documents by `nlp(text)` or `nlp.pipe(texts)`."
+    )
+    R335 = (
+        "[R335] The layer '{layer}' of '{name}' reads whole documents only, so that parts of them "
+        "cannot be scored. Use spacy-rnn.TextCatRNN.v2, and layers of this package in it."
+    )
+    R336 = "[R336] {method} of '{name}' takes spaCy's {kind} objects, but found {found}."
+    R337 = (
+        "[R337] span_cats of '{name}' writes Span._.cats, but {owner} has registered an extension "
+        "of that name. Set `span_cats = false`, or remove the other by "
+        '`Span.remove_extension("cats")` first.'
+    )
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"

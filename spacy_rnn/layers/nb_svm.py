@@ -16,8 +16,9 @@ from ..errors import Errors
 from ..types import TokensIn
 from ..vocabulary.learning import CorpusKeys
 from ..vocabulary.nb_svm import Target, fit_nb_svm, strongest, value_of
-from ..vocabulary.ngrams import Bags, NgramTable, count_ngrams
+from ..vocabulary.ngrams import KEY_MASK, Bags, NgramTable, count_ngrams
 from .checks import check, check_at_least, check_attr, check_rate
+from .evidence import Evidence, ngrams_in, share
 from .running import Running, States
 from .windows import CPU, ngrams_that_end, windows_of
 
@@ -76,6 +77,7 @@ def build_nb_svm_v1(
         "reads_flat": True,
         "resize_output": resize_output,
         "running": RunningNBSVM,
+        "evidence": evidence,
         "check": check_size,
     }
     # How much the logits count, from 1: decay of weights pulls towards that.
@@ -231,6 +233,25 @@ def resize_output(model: Model, new_nO: int) -> Model:
     for name, value in params.items():
         model.set_param(name, value)
     return model
+
+
+def evidence(model: Model, tokens: Tokens) -> Evidence:
+    """What each token adds to the logits: its share of the n-grams that it is part of. An n-gram
+    counts once in a text, so that each of its occurrences there has an equal part."""
+    attrs, lengths = model.attrs, tokens.lengths
+    weights, bias, scale = (
+        model.ops.to_numpy(model.get_param(name)) for name in ("W", "b", "scale")
+    )
+    ngrams = ngrams_in(tokens.words(intify_attr(attrs["attr"])), lengths, attrs["ngram_size"])
+    rows = attrs["ngrams"].find(ngrams.keys & KEY_MASK)
+    ngrams, rows = ngrams.select(rows >= 0), rows[rows >= 0]
+    pairs = ngrams.texts * len(weights) + rows
+    different, number, times = numpy.unique(pairs, return_inverse=True, return_counts=True)
+    of_each = numpy.bincount(different // max(len(weights), 1), minlength=len(lengths))
+    values = value_of(of_each)[ngrams.texts] / times[number].astype("float64")
+    factor = 1.0 + scale.astype("float64")
+    added = weights[rows] * values[:, None] * factor
+    return Evidence(share(ngrams, added, lengths.sum()), bias * factor)
 
 
 def check_size(model: Model) -> None:

@@ -18,6 +18,7 @@ from ..types import TokensIn
 from ..vocabulary.learning import CorpusKeys
 from ..vocabulary.rarity_table import RarityTable, learn_rarity
 from .checks import check_at_least, check_attr, check_rate
+from .evidence import Evidence, ngrams_in, share
 from .running import Running, States
 from .windows import CPU, ngrams_that_end, windows_of
 
@@ -84,6 +85,7 @@ def build_ngram_linear_v1(
             "reads_flat": True,
             "resize_output": resize_output,
             "running": RunningNgrams,
+            "evidence": evidence,
         },
         refs={"ngrams": ngrams, "labels": labels},
     )
@@ -165,6 +167,21 @@ def _ngrams(words: numpy.ndarray, ngram_size: int) -> numpy.ndarray:
     longest = min(ngram_size, len(words))
     longer = [CPU.ngrams(size, words) for size in range(2, longest + 1)]
     return numpy.concatenate([words, *longer])
+
+
+def evidence(model: Model, tokens: Tokens) -> Evidence:
+    """What each token adds to the logits: its share of the n-grams that it is part of."""
+    attrs, linear = model.get_ref("ngrams").attrs, model.get_ref("labels").layers[0]
+    lengths = tokens.lengths
+    ngrams = ngrams_in(tokens.words(intify_attr(attrs["attr"])), lengths, attrs["ngram_size"])
+    counts = numpy.bincount(ngrams.texts, minlength=len(lengths))
+    value = SCALE / numpy.sqrt(numpy.maximum(counts, 1))
+    values = attrs["rarity"].weigh(ngrams.keys, value[ngrams.texts])
+    bias = CPU.to_numpy(linear.get_param("b")).astype("float64")
+    # Each n-gram as a text of its own.
+    alone = numpy.ones(len(values), dtype="int32")
+    added = linear.predict((ngrams.keys, values, alone)) - bias
+    return Evidence(share(ngrams, added, lengths.sum()), bias)
 
 
 class RunningNgrams(Running):

@@ -51,7 +51,13 @@ def pool(pooling: List[str], width: Optional[int], *, bidirectional: bool) -> Mo
     }
     reductions: Model = concatenate(*(kinds[kind]() for kind in pooling))
     dims = {"nI": width, "nO": None if width is None else width * len(pooling)}
-    attrs = {"pooling": pooling, "both_ways": bidirectional, "running": RunningPool}
+    attrs: Dict[str, Any] = {
+        "pooling": pooling,
+        "both_ways": bidirectional,
+        "running": RunningPool,
+    }
+    if "attention" in pooling:
+        attrs["attention"] = attention_weights
     return Model("pool", forward, init=init, layers=[reductions], dims=dims, attrs=attrs)
 
 
@@ -99,6 +105,29 @@ def _pool_one(model: Model, data: Any) -> Any:
     return numpy.concatenate(found)[None]
 
 
+def attention_weights(model: Model, X: Rows) -> Any:
+    """How much of its text's vector each token is by attention: the weights of a text sum to 1.
+
+    model: A `pool` with attention. X: The rows that it pools. RETURNS: Of shape (tokens,).
+    """
+    if not X.data.size:
+        return model.ops.alloc1f(0)
+    lengths = model.ops.asarray1i(X.lengths[X.lengths > 0])
+    logits = attention_logits(_attention_in(model), X.data)
+    return model.ops.softmax_sequences(logits, lengths).ravel()
+
+
+def attention_logits(layer: Model, rows: Any) -> Any:
+    """What thinc's attention takes the softmax of, of shape (tokens, 1). rows: Of tokens."""
+    keys = layer.get_ref("key_transform").predict(rows)
+    Q: Any = layer.get_param("Q")
+    return layer.ops.gemm(keys, Q.reshape(-1, 1))
+
+
+def _attention_in(model: Model) -> Any:
+    return next((node for node in model.walk() if node.has_ref("key_transform")), None)
+
+
 def last_states() -> Model[Rows, Floats2d]:
     """The states that have read the whole text: forward half of the last token,
     backward half of the first one."""
@@ -134,7 +163,7 @@ class RunningPool(Running):
 
     def __init__(self, name: str, layer: Model):
         self.kinds: List[str] = layer.attrs["pooling"]
-        self.attention = next((n for n in layer.walk() if n.has_ref("key_transform")), None)
+        self.attention = _attention_in(layer)
         width = layer.get_dim("nI")
         # A row below every token.
         lowest = numpy.full(width, -numpy.inf, dtype="float32")
@@ -179,8 +208,7 @@ class RunningPool(Running):
     def _weights(self, rows: Any) -> numpy.ndarray:
         """Each token's weight in the softmax over tokens, not yet divided by their sum."""
         layer: Any = self.attention
-        keys = layer.get_ref("key_transform").predict(layer.ops.asarray2f(rows))
-        logits = layer.ops.gemm(keys, layer.get_param("Q").reshape(-1, 1))
+        logits = attention_logits(layer, layer.ops.asarray2f(rows))
         # thinc clips as well, so that nothing overflows.
         return numpy.exp(layer.ops.to_numpy(logits).astype("float64").clip(-20.0, 20.0))
 

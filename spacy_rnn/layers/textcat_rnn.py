@@ -311,10 +311,15 @@ def resize_output(model: Model, new_nO: int) -> Model:
     return model
 
 
+def beside_the_net(model: Model) -> Dict[str, Model]:
+    """The models whose logits are added to those of the net, by the names of their arguments."""
+    found = {name: model.maybe_get_ref(name) for name in ("linear_model", "fitted_model")}
+    return {name: layer for name, layer in found.items() if layer is not None}
+
+
 def models_beside(model: Model) -> List[Model]:
     """The models whose logits are added to those of the net."""
-    found = [model.maybe_get_ref(name) for name in ("linear_model", "fitted_model")]
-    return [layer for layer in found if layer is not None]
+    return list(beside_the_net(model).values())
 
 
 def encoder_of(model: Model) -> Model[Docs, TokenRows]:

@@ -64,13 +64,17 @@ def truncate(max_tokens: int, **node: Any) -> Model[Rows, Rows]:
 def forward(model: Model, X: Any, is_train: bool) -> Tuple[Rows, Callable]:
     """The rows that are kept. X: Rows; a node that stands for others, too, is initialized with
     what these take."""
+    if model.attrs["max_tokens"]:
+        model.attrs["cut"].add(X.lengths)
+    return differentiate(model, X)
+
+
+def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
+    """As `forward`, without counting: it is not the first time that these texts are read."""
+    rows: Any = kept_rows(model, X.lengths)
+    if rows is None:
+        return X, lambda dY: dY
     limit = model.attrs["max_tokens"]
-    if not limit:
-        return X, lambda dY: dY
-    model.attrs["cut"].add(X.lengths)
-    if X.lengths.max(initial=0) <= limit:
-        return X, lambda dY: dY
-    rows: Any = _kept_rows(X.lengths, limit)
     kept: Any = model.ops.asarray1i(rows)
     data = X.data
 
@@ -82,18 +86,19 @@ def forward(model: Model, X: Any, is_train: bool) -> Tuple[Rows, Callable]:
     return Rows(data[kept], numpy.minimum(X.lengths, limit)), backprop
 
 
-def _kept_rows(lengths: numpy.ndarray, limit: int) -> numpy.ndarray:
-    """Which rows of all texts are in the head or in the tail of theirs."""
+def kept_rows(model: Model, lengths: numpy.ndarray) -> Optional[numpy.ndarray]:
+    """Which rows of all texts are in the head or in the tail of theirs; None where all are kept.
+
+    model: The layer. lengths: Tokens of each text, of shape (texts,).
+    """
+    limit = model.attrs["max_tokens"]
+    if not limit or lengths.max(initial=0) <= limit:
+        return None
     starts = lengths.cumsum() - lengths
     place = numpy.arange(lengths.sum()) - starts.repeat(lengths)
     head = int(limit * HEAD)
     kept = (place < head) | (place >= (lengths - (limit - head)).repeat(lengths))
     return kept.nonzero()[0]
-
-
-def differentiate(model: Model, X: Rows) -> Tuple[Rows, Callable]:
-    """The gradient of X is the only one that the layer has."""
-    return forward(model, X, True)
 
 
 def run_whole(name: str, model: Model) -> Running:

@@ -23,12 +23,14 @@ from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors, Warnings
 from ..layers.running import running_form
+from ..layers.span_scores import reader_of_documents
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.loss import softmax_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from ..vocabulary.learning import learners_in
 from ..vocabulary.nb_svm import Target
 from .component import Component, sample_of, start_of
+from .explanations import Explains, SpanCats, rows_from
 
 # Tokens from which on it is shown that a fit takes a while.
 LONG_FIT = 1_000_000
@@ -56,6 +58,7 @@ def make_textcat_lstm(
     class_weight: ClassWeight,
     label_smoothing: float,
     semi_supervised: Optional[SemiSupervised],
+    span_cats: bool,
     scorer: Optional[Callable],
 ) -> "TextCatLSTM":
     """Make the component. For the arguments, see `TextCatLSTM`."""
@@ -67,11 +70,12 @@ def make_textcat_lstm(
         class_weight=class_weight,
         label_smoothing=label_smoothing,
         semi_supervised=for_pipeline(semi_supervised, nlp),
+        span_cats=span_cats,
         scorer=scorer,
     )
 
 
-class TextCatLSTM(Component, TextCategorizer):
+class TextCatLSTM(Component, Explains, TextCategorizer):
     """Text classification with labels that exclude each other.
 
     A `spacy.pipeline.TextCategorizer` with a recurrent model, trained on
@@ -90,9 +94,11 @@ class TextCatLSTM(Component, TextCategorizer):
     label_smoothing: Share of each truth that is spread over all labels.
     semi_supervised: What to learn beside labels, as `spacy-rnn.semi_supervised.v1`; None for
         nothing.
+    span_cats: Make `Span._.cats`: the scores of any part of a text, see `score_spans`.
     scorer: The scoring method.
     RAISES: ValueError for a class_weight or label_smoothing outside of these, for a model of
-        the other kind of labels, and for one that cannot learn what semi_supervised says.
+        the other kind of labels, for one that cannot learn what semi_supervised says, and for
+        span_cats where something else has made `Span._.cats`.
     """
 
     factory = "textcat_lstm"
@@ -109,6 +115,7 @@ class TextCatLSTM(Component, TextCategorizer):
         class_weight: ClassWeight = None,
         label_smoothing: float = 0.0,
         semi_supervised: Optional[SemiSupervised] = None,
+        span_cats: bool = False,
         scorer: Optional[Callable] = textcat_score,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
@@ -117,10 +124,13 @@ class TextCatLSTM(Component, TextCategorizer):
         self._check_semi_supervised()
         self.cfg["label_smoothing"] = label_smoothing
         self.cfg["class_weight"] = class_weight
+        self.cfg["span_cats"] = span_cats
         self.check_settings(self.cfg)
         # What "balanced" came to: learned in `initialize`, saved with the component.
         self.cfg["balanced_weights"] = {}
         self.remember_settings()
+        if span_cats:
+            SpanCats(name, self).register()
 
     def check_settings(self, cfg: Dict[str, Any]) -> None:
         """RAISES: ValueError for a class_weight or label_smoothing out of its range."""
@@ -327,7 +337,8 @@ class TextCatLSTM(Component, TextCategorizer):
         the text is scored, which takes the square of its length.
 
         RETURNS: Categories, one dictionary for each token.
-        RAISES: ValueError for a model that listens to another component.
+        RAISES: ValueError for a model that listens to another component, or reads whole documents
+            only.
         """
         listener = _listener_in(self.model)
         if listener is not None:
@@ -344,14 +355,17 @@ class TextCatLSTM(Component, TextCategorizer):
         return [dict(zip(self.labels, row)) for row in scores.tolist()]
 
     def _scores_of_beginnings(self, doc: Doc) -> numpy.ndarray:
-        scores, start = [], 1
-        while start <= len(doc):
-            # Only as many documents as one pass of the model takes.
-            end = start + max(1, TOKENS_AT_ONCE // len(doc))
-            beginnings = [doc[:i].as_doc() for i in range(start, min(end, len(doc) + 1))]
-            scores.append(self.model.ops.to_numpy(self.predict(beginnings)))
-            start = end
-        return numpy.concatenate(scores)
+        layer = reader_of_documents(self.model)
+        if layer is not None:
+            raise ValueError(Errors.R335.format(name=self.name, layer=layer.name))
+        lengths = numpy.arange(1, len(doc) + 1)
+        scores = numpy.zeros((len(doc), len(self.labels)), dtype="float32")
+        with forks_wait:
+            for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
+                rows = rows_from(numpy.zeros_like(part), lengths[part])
+                found = self.model.predict(Tokens([doc], lengths[part], rows))
+                scores[part] = self.model.ops.to_numpy(found)
+        return scores
 
     def set_annotations(self, docs: Iterable[Doc], scores: Floats2d) -> None:
         """Write scores into `Doc.cats`.

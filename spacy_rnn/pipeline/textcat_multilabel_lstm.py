@@ -37,6 +37,7 @@ def make_textcat_multilabel_lstm(
     class_weight: ClassWeight,
     label_smoothing: float,
     semi_supervised: Optional[SemiSupervised],
+    span_cats: bool,
     scorer: Optional[Callable],
 ) -> "MultiLabelTextCatLSTM":
     """Make the component. For the arguments, see `MultiLabelTextCatLSTM`."""
@@ -48,6 +49,7 @@ def make_textcat_multilabel_lstm(
         class_weight=class_weight,
         label_smoothing=label_smoothing,
         semi_supervised=for_pipeline(semi_supervised, nlp),
+        span_cats=span_cats,
         scorer=scorer,
     )
 

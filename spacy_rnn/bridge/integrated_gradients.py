@@ -15,9 +15,11 @@ from .tokens import parts_by_tokens
 
 # From rows to an output of shape (texts, width), and a callback from its gradient to the rows'.
 Function = Callable[[Rows], Tuple[Any, Callable[[Any], Rows]]]
+# Where on the way from 0 to 1 gradients are taken, and the weight of each.
+Rule = Tuple[numpy.ndarray, numpy.ndarray]
 
 
-def gauss_legendre(steps: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+def gauss_legendre(steps: int) -> Rule:
     """Places between 0 and 1 at which to take gradients, and the weight of each: no other rule of
     so many steps is exact for polynomials of a higher degree."""
     places, weights = numpy.polynomial.legendre.leggauss(steps)
@@ -29,7 +31,7 @@ def integrate(
     X: Rows,
     baseline: Any,
     direction: Any,
-    rule: Tuple[numpy.ndarray, numpy.ndarray],
+    rule: Rule,
     *,
     ops: Ops,
     budget: int,
@@ -39,7 +41,7 @@ def integrate(
 
     X: The rows. baseline: The row that each comes from, of shape (width,).
     direction: Of the output of each text, of shape (texts, width of the output).
-    rule: Where on the way gradients are taken, from 0 to 1, and the weight of each.
+    rule: Where on the way gradients are taken, and the weight of each.
     budget: Rows that go through the function at a time. A longer text goes alone.
     RETURNS: Of shape (rows,), in double precision.
     """

@@ -64,6 +64,8 @@ FEW_KEYS = 128
 # Tokens that go through a model at a time. Fewer leave each thread too few rows; more gain
 # little, and memory grows with them.
 TOKENS_AT_ONCE = 65_000
+# The same where gradients are taken, which needs some 15 kB for each token.
+GRADIENTS_AT_ONCE = 32_000
 # Forms that go through a net over characters at a time in prediction: bounds memory.
 FORMS_AT_ONCE = 4096
 

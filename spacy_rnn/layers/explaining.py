@@ -6,16 +6,16 @@ import numpy
 from thinc.api import Model
 
 from ..bridge.gradients import differentiate
-from ..bridge.integrated_gradients import gauss_legendre, integrate
+from ..bridge.integrated_gradients import Rule, integrate
 from ..bridge.ragged import Rows, read_rows, read_tokens, reads_flat
 from ..bridge.tokens import Tokens, parts_by_tokens
-from ..engine.plan import TOKENS_AT_ONCE
+from ..engine.plan import GRADIENTS_AT_ONCE
 from ..errors import Errors
 from .evidence import Evidence, evidence_of
 from .textcat_rnn import beside_the_net, differentiate_net
 from .truncate import kept_rows
 
-# Where on the way from the baseline the gradient is taken for `gradient_times_input`.
+# One gradient, at the end of the way from the baseline: for `gradient_times_input`.
 AT_THE_INPUT = numpy.ones(1), numpy.ones(1)
 
 
@@ -57,14 +57,26 @@ class ExplainedTexts:
         self.logits = self.ops.to_numpy(logits).astype("float64")
         self.scores = self.ops.to_numpy(model.layers[-1].predict(logits))
 
-    def add_up(self, direction: numpy.ndarray, steps: int) -> Explanation:
+    def towards(self, labels: numpy.ndarray) -> numpy.ndarray:
+        """What of the logits says how far a label is from the others: it alone, or where labels
+        exclude each other, minus the mean of the others.
+
+        labels: The number of the label of each text, of shape (texts,).
+        RETURNS: A direction for `add_up` and `attend`, of shape (texts, labels).
+        """
+        others = self.logits.shape[1] - 1
+        exclusive = not self.model.attrs["multi_label"] and others
+        direction = numpy.full(self.logits.shape, -1.0 / others if exclusive else 0.0)
+        direction[numpy.arange(len(labels)), labels] = 1.0
+        return direction
+
+    def add_up(self, direction: numpy.ndarray, rule: Rule) -> Explanation:
         """What tokens add: of the net by integrated gradients, of the models beside it exactly.
 
         direction: Of the logits of each text, of shape (texts, labels).
-        steps: At how many places gradients are taken; 0 for the input itself.
+        rule: Where on the way from the baseline gradients are taken, and the weight of each.
         """
         of_text: Any = direction.astype("float32")
-        rule = gauss_legendre(steps) if steps else AT_THE_INPUT
         net = integrate(
             self._run,
             self.rows,
@@ -72,7 +84,7 @@ class ExplainedTexts:
             self.ops.asarray2f(of_text),
             rule,
             ops=self.ops,
-            budget=TOKENS_AT_ONCE,
+            budget=GRADIENTS_AT_ONCE,
         )
         parts, start = {"net": net}, self._net_without_words()
         of_token = direction.repeat(self.tokens.lengths, axis=0)
@@ -123,7 +135,7 @@ class ExplainedTexts:
         alone. RETURNS: Of shape (texts, labels)."""
         lengths, texts = numpy.unique(self.tokens.lengths, return_inverse=True)
         found = numpy.zeros((len(lengths), self.logits.shape[1]))
-        for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
+        for part in parts_by_tokens(lengths, GRADIENTS_AT_ONCE):
             sizes = lengths[part]
             rows: Any = self.ops.alloc2f(int(sizes.sum()), len(self.baseline))
             rows += self.baseline

@@ -6,12 +6,13 @@ import numpy
 from spacy.tokens import Doc, Span
 from thinc.api import Model
 
+from ..bridge.integrated_gradients import gauss_legendre
 from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
 from ..engine.forks import forks_wait
 from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
 from ..layers.checks import check, check_choice
-from ..layers.explaining import ExplainedTexts, Explanation
+from ..layers.explaining import AT_THE_INPUT, ExplainedTexts, Explanation
 from ..layers.span_scores import ReadTexts
 
 METHODS = ("integrated_gradients", "gradient_times_input", "attention")
@@ -26,7 +27,6 @@ class Explains:
     name: str
     model: Model
     labels: Any
-    exclusive_classes: bool
 
     def explain(
         self,
@@ -112,11 +112,12 @@ class Explains:
         texts = ExplainedTexts(self.name, self.model, Tokens(docs))
         best = texts.scores.argmax(axis=1)
         chosen = best if label is None else numpy.full_like(best, self.labels.index(label))
-        direction = self._direction(chosen)
+        direction = texts.towards(chosen)
         if method == "attention":
             found = texts.attend(direction)
         else:
-            found = texts.add_up(direction, steps if method == "integrated_gradients" else 0)
+            integrated = method == "integrated_gradients"
+            found = texts.add_up(direction, gauss_legendre(steps) if integrated else AT_THE_INPUT)
         ends = texts.tokens.lengths.cumsum().tolist()
         return [
             {
@@ -130,14 +131,6 @@ class Explains:
             }
             for i, doc in enumerate(docs)
         ]
-
-    def _direction(self, chosen: numpy.ndarray) -> numpy.ndarray:
-        """What of the logits is explained, of shape (texts, labels). chosen: The label of each."""
-        others = len(self.labels) - 1
-        value = -1.0 / others if self.exclusive_classes and others else 0.0
-        direction = numpy.full((len(chosen), len(self.labels)), value)
-        direction[numpy.arange(len(chosen)), chosen] = 1.0
-        return direction
 
     def score_spans(self, spans: Iterable[Span]) -> List[Dict[str, float]]:
         """The score of each label for parts of texts, as sentences. A part is read in its context:

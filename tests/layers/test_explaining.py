@@ -110,6 +110,9 @@ MODELS = {
     "an encoder of spaCy's": lambda: make(encode=MaxoutWindowEncoder(4, 1, 2, 1), pooling="mean"),
     "a Tok2Vec": lambda: make(build_Tok2Vec_model(words(), net()), net("gru")),
     "a Tok2Vec without encoder": lambda: make(build_Tok2Vec_model(words(), net())),
+    "a Tok2Vec in another": lambda: make(
+        build_Tok2Vec_model(build_Tok2Vec_model(words(), net()), net("gru")), net("rnn")
+    ),
     "a Tok2Vec, cut": lambda: make(build_Tok2Vec_model(words(), net()), max_tokens=3),
 }
 

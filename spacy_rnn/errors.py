@@ -382,3 +382,23 @@ class Errors:
         "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
         "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
     )
+
+    # visual
+    R801 = (
+        "[R801] The style '{style}' needs `pipe`, the component that computes what is shown, as "
+        'nlp.get_pipe("NAME") of a {needed}; or data, with manual=True.'
+    )
+    R802 = (
+        "[R802] The component '{name}' does not give what the style '{style}' shows: it has no "
+        "method `{method}`. Use a {needed}."
+    )
+    R803 = "[R803] Found {found} to draw, but wanted is {wanted}."
+    R804 = "[R804] Item {place} is no data of the style '{style}': {problem}."
+    R805 = "[R805] The style '{style}' has no option '{option}'. It has: {allowed}."
+    R806 = (
+        "[R806] The sentences of a text are not known. Add a component that finds them, as "
+        '`nlp.add_pipe("sentencizer", first=True)`.'
+    )
+    R807 = "[R807] The component '{name}' has no label '{label}'. Its labels are: {labels}."
+    R808 = "[R808] `{name}` is of no use with {where}: leave it out."
+    R809 = "[R809] {what} needs matplotlib. Install it with `pip install spacy-rnn[figures]`."

@@ -15,6 +15,7 @@ class Warnings:
         "[W003] The labels {labels} of component '{name}' have no positive example in the "
         "training data: the model can only learn never to predict them."
     )
+    W010 = "[W010] The curves of this training could not be {what} ({problem}). Training goes on."
 
 
 class Errors:

@@ -141,11 +141,11 @@ def serve(
     )
     port = find_available_port(port, host, auto_select_port)
     server = simple_server.make_server(host, port, make_app(html or ""))
-    print(f"\nUsing the '{style}' visualizer\nServing on http://{host}:{port} ...\n")
+    print(f"\nUsing the '{style}' visualizer\nServing on http://{host}:{server.server_port} ...\n")
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        print(f"Shutting down server on port {port}.")
+        print(f"Shutting down server on port {server.server_port}.")
     finally:
         server.server_close()
 

@@ -9,8 +9,8 @@ from spacy.tokens import Doc
 
 from . import templates
 
-# What HTML does not allow in text: control characters but tab and line ends, and half characters.
-NOT_ALLOWED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+# What HTML or XML do not allow in text: most control characters, and half characters.
+NOT_ALLOWED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 # Classes of characters that have a direction of their own.
 DIRECTIONS = {"L": "ltr", "R": "rtl", "AL": "rtl"}
 # Characters that stand together without a break at most: a line must not become too long.
@@ -19,9 +19,13 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def escape(text: str) -> str:
-    """A text as HTML, for content as for attributes in quotes. What HTML does not allow becomes
-    U+FFFD."""
-    return html.escape(NOT_ALLOWED.sub("\ufffd", text), quote=True)
+    """A text as HTML, for content as for attributes in quotes."""
+    return html.escape(printable(text), quote=True)
+
+
+def printable(text: str) -> str:
+    """A text in which U+FFFD stands for what neither HTML nor XML allows."""
+    return NOT_ALLOWED.sub("\ufffd", text)
 
 
 def signed(value: float) -> str:

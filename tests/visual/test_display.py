@@ -447,7 +447,7 @@ def test_serve(monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(display.simple_server.WSGIServer, "serve_forever", serve_one)
-    serve(explained(), manual=True, port=5791, auto_select_port=True)
+    serve(explained(), manual=True, port=0)
     assert found["host"] == "127.0.0.1" and "great" in found["page"]
     assert found["page"].startswith("<!DOCTYPE html>")
     assert "Using the 'words' visualizer" in capsys.readouterr().out

@@ -383,6 +383,15 @@ class Errors:
         "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
         "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
     )
+    R651 = (
+        "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
+        "{found}."
+    )
+    R652 = (
+        "[R652] Several components of this pipeline write categories or tags: {found}. Choose one "
+        "with --component."
+    )
+    R653 = "[R653] No text of {path} is annotated with {what}, which the component '{name}' writes."
 
     # visual
     R801 = (

@@ -200,8 +200,14 @@ def _headings(nlp: Language, weights: Dict[str, Any]) -> Dict[str, str]:
     own sum of them."""
     names = [name for name, weight in weights.items() if weight]
     exclusive = not any(isinstance(pipe, MultiLabel_TextCategorizer) for _, pipe in nlp.pipeline)
-    headings = [heading.capitalize() for heading in score_headings(names, exclusive=exclusive)]
+    headings = [_as_title(heading) for heading in score_headings(names, exclusive=exclusive)]
     return dict(zip(names, headings)) or {"score": "Score"}
+
+
+def _as_title(heading: str) -> str:
+    """As "Macro F", of the heading of a table."""
+    words = [word if len(word) == 1 else word.lower() for word in heading.split()]
+    return heading[:1] + " ".join(words)[1:]
 
 
 def _loss_of(pipe: Any, examples: List[Example]) -> Optional[float]:

@@ -35,7 +35,7 @@ BELOW = {
 }
 BELOW["configs"] = set()
 BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training", "configs"}
-BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus"}
+BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual"}
 # cupy comes with thinc where there is a GPU, IPython is there in a notebook.
 OPTIONAL = {"cupy", "IPython"}
 

@@ -20,7 +20,7 @@ from ._report_findings import Findings, Mistake, around
 from ._report_scores import calibration_error, find_bins, find_groups
 
 # Characters of a text in the line above it.
-START = 70
+START = 55
 
 
 def make_page(

@@ -9,6 +9,9 @@ from ..errors import Errors
 # What is wrong with a value, or None.
 Check = Callable[[Any], Optional[str]]
 
+# A probability in float32 may be so much beside its range.
+ROUNDING = 1e-6
+
 
 def check_item(style: str, place: int, item: Any, fields: Mapping[str, Check]) -> None:
     """Check one item of data: the fields of its style, and those that all have.
@@ -77,7 +80,7 @@ def number(value: Any) -> Optional[str]:
 
 
 def probability(value: Any) -> Optional[str]:
-    in_range = number(value) is None and 0.0 <= value <= 1.0
+    in_range = number(value) is None and -ROUNDING <= value <= 1.0 + ROUNDING
     return None if in_range else "a number from 0 to 1"
 
 

@@ -28,7 +28,7 @@ STYLE = f"""
 .rnn-word svg {{ position: absolute; top: 0.8em; left: 0; width: 100%; height: 2.3em;
     overflow: visible; background: linear-gradient(rgba(128,128,128,0.7), rgba(128,128,128,0.7))
     0 50% / 100% 1px no-repeat; }}
-.rnn-area {{ fill: {tint(0.4)}; shape-rendering: crispEdges; }}
+.rnn-area {{ fill: {tint(0.25)}; }}
 .rnn-line {{ fill: none; stroke: {css(BLUE)}; stroke-width: 2; stroke-linejoin: round;
     vector-effect: non-scaling-stroke; }}
 .rnn-tags .rnn-word {{ text-align: center; vertical-align: top; margin: 0 0.1em 0.7em; }}

@@ -5,6 +5,7 @@ import random
 import re
 import sys
 import xml.dom.minidom
+from pathlib import Path
 
 import numpy
 import pytest
@@ -15,6 +16,7 @@ from spacy.cli.train import train as train_by_config
 from spacy.tokens import DocBin
 from spacy.training.loop import train as train_nlp
 from spacy.util import registry
+from thinc.api import Config
 
 from spacy_rnn.training import curve_logger
 from spacy_rnn.training.curve_logger import create_curve_logger_v1
@@ -318,3 +320,13 @@ def test_a_failed_training_has_its_curves(nlp, tmp_path):
     with pytest.raises(RuntimeError, match="stop"):
         train_nlp(nlp, tmp_path, stdout=io.StringIO(), stderr=io.StringIO())
     assert [row["step"] for row in rows_of(tmp_path)] == [0, 2]
+
+
+@needs_matplotlib
+def test_the_config_of_the_documentation(tmp_path):
+    usage = (Path(__file__).parents[2] / "docs" / "usage.md").read_text("utf8")
+    block = usage.split("### Training curves")[1].split("```ini\n")[1].split("```")[0]
+    paths = '[paths]\ntrain = "train.spacy"\ndev = "dev.spacy"\n\n[training]\n\n'
+    config = Config().from_str(paths + block)
+    resolved = registry.resolve(config["training"])
+    assert callable(resolved["logger"])

@@ -392,6 +392,10 @@ def test_parts_that_do_not_fit_the_text(part, message):
         render({**explained("a b"), "tokens": tokens}, manual=True)
 
 
+def test_probabilities_may_be_rounded():
+    assert "X 1.000" in render({**explained("a", "X"), "score": 1.0 + 1e-7}, manual=True)
+
+
 def test_data_are_not_changed():
     data = data_of("running")
     before = repr(data)

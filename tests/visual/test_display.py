@@ -393,7 +393,7 @@ def test_parts_that_do_not_fit_the_text(part, message):
 
 
 def test_probabilities_may_be_rounded():
-    assert "X 1.000" in render({**explained("a", "X"), "score": 1.0 + 1e-7}, manual=True)
+    assert "X</bdi> 1.000" in render({**explained("a", "X"), "score": 1.0 + 1e-7}, manual=True)
 
 
 def test_data_are_not_changed():

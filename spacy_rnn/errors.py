@@ -15,6 +15,7 @@ class Warnings:
         "[W003] The labels {labels} of component '{name}' have no positive example in the "
         "training data: the model can only learn never to predict them."
     )
+    W010 = "[W010] The curves of this training could not be {what} ({problem}). Training goes on."
 
 
 class Errors:
@@ -409,3 +410,32 @@ class Errors:
         "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
         "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
     )
+    R651 = (
+        "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
+        "{found}."
+    )
+    R652 = (
+        "[R652] Several components of this pipeline write categories or tags: {found}. Choose one "
+        "with --component."
+    )
+    R653 = "[R653] No text of {path} is annotated with {what}, which the component '{name}' writes."
+
+    # visual
+    R801 = (
+        "[R801] The style '{style}' needs `pipe`, the component that computes what is shown, as "
+        'nlp.get_pipe("NAME") of a {needed}; or data, with manual=True.'
+    )
+    R802 = (
+        "[R802] The component '{name}' does not give what the style '{style}' shows: it has no "
+        "method `{method}`. Use a {needed}."
+    )
+    R803 = "[R803] Found {found} to draw, but wanted is {wanted}."
+    R804 = "[R804] Item {place} is no data of the style '{style}': {problem}."
+    R805 = "[R805] The style '{style}' has no option '{option}'. It has: {allowed}."
+    R806 = (
+        "[R806] The sentences of a text are not known. Add a component that finds them, as "
+        '`nlp.add_pipe("sentencizer", first=True)`.'
+    )
+    R807 = "[R807] The component '{name}' has no label '{label}'. Its labels are: {labels}."
+    R808 = "[R808] `{name}` is of no use with {where}: leave it out."
+    R809 = "[R809] {what} needs matplotlib. Install it with `pip install spacy-rnn[figures]`."

@@ -11,6 +11,7 @@ from .distill import distill
 from .init_config import init_config
 from .init_vocab import init_vocab
 from .predict import predict
+from .report import report
 from .shrink import shrink
 
 
@@ -32,5 +33,6 @@ __all__ = [
     "init_vocab",
     "main",
     "predict",
+    "report",
     "shrink",
 ]

@@ -15,7 +15,7 @@ from wasabi import msg
 
 from .. import __version__
 from ..errors import Errors
-from ._whole_file import write_whole
+from ..whole_file import write_whole
 
 # What a treebank annotates.
 TREEBANK_ATTRS = ("ORTH", "TAG", "POS", "MORPH", "LEMMA", "HEAD", "DEP", "SENT_START")

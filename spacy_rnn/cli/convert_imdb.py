@@ -19,8 +19,8 @@ from ..corpus.raw_text_reader import read_json_lines
 from ..corpus.records import Record, prepare
 from ..corpus.text_cleaner import create_text_cleaner_v1
 from ..errors import Errors
+from ..whole_file import appears_whole
 from ._app import app, errors_as_messages, write_docs
-from ._whole_file import appears_whole
 
 ARCHIVE = "aclImdb_v1.tar.gz"
 

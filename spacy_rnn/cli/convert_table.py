@@ -17,8 +17,8 @@ from ..corpus.split import NO_LABEL, count_labels, split_records
 from ..corpus.table_reader import read_labelled_rows, to_records
 from ..corpus.text_cleaner import create_text_cleaner_v1
 from ..errors import Errors
+from ..whole_file import appears_whole
 from ._app import app, errors_as_messages, pack_docs, write_docs
-from ._whole_file import appears_whole
 
 DEV_SHARE = 0.1
 # Duplicates with other labels that are printed, and how much of their text.

@@ -19,6 +19,7 @@ from ..corpus.files import require_path
 from ..corpus.rows import Fault, Layout, Row
 from ..errors import Errors
 from ..training.blend import Blend
+from ..whole_file import write_whole
 from ._app import app, errors_as_messages
 from ._bad_rows import BadRows, say
 from ._student import find_student, split_arguments
@@ -32,7 +33,6 @@ from ._teachers import (
     read_docs,
     require_annotated,
 )
-from ._whole_file import write_whole
 from .predict import STDIN, read_inputs, remove_old, usable_rows
 
 # Characters of a teacher's path in a table.

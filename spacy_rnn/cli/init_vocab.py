@@ -20,8 +20,8 @@ from wasabi import msg
 from ..errors import Errors
 from ..training.init_vocab import find_embeddings
 from ..vocabulary.learning import learn_vocab
+from ..whole_file import write_whole
 from ._app import app, errors_as_messages
-from ._whole_file import write_whole
 
 
 @app.command(

@@ -16,11 +16,11 @@ from wasabi import msg
 from ..corpus.files import require_path
 from ..corpus.rows import ENDINGS, Fault, Layout, Row, find_problem, read_rows
 from ..errors import Errors
+from ..whole_file import appears_whole
 from ._annotations import Writers, find_writers, predict_rows
 from ._app import app, errors_as_messages
 from ._bad_rows import BadRows, say
 from ._prediction_files import CsvWriter, JsonlWriter, SpacyWriter, TableWriter
-from ._whole_file import appears_whole
 
 OUTPUT_ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".spacy": "spacy"}
 STDIN = "-"

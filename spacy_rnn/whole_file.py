@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Iterator
 
-from ..errors import Errors
+from .errors import Errors
 
 
 @contextlib.contextmanager

@@ -63,7 +63,7 @@ def test_entry_points_are_the_decorators_names():
         for point in entry_points(group=group)
         if point.value.startswith("spacy_rnn.")
     }
-    assert ours == registered() and len(ours) == 28
+    assert ours == registered() and len(ours) == 31
 
 
 @pytest.mark.parametrize("group", GROUPS)

@@ -31,12 +31,13 @@ class Temperature:
 
 def is_temperature(value: Any) -> bool:
     """Whether logits can be divided by a value."""
-    return type(value) in (int, float) and bool(0.0 < value < math.inf)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return bool(is_number and 0.0 < value < math.inf)
 
 
 def can_be_calibrated(model: Model) -> bool:
     """Whether a model divides its logits by a temperature, and shows them."""
-    return model.has_ref("logits") and model.has_ref("probabilities")
+    return bool(model.has_ref("logits") and model.has_ref("probabilities"))
 
 
 def get_temperature(model: Model) -> float:

@@ -8,8 +8,8 @@ import numpy
 
 # As many bins as in Guo et al.
 BINS = 15
-# How strong the prior of a temperature is: so that a fit to a handful of texts does no harm, and one
-# to a thousand is what it would be without (`benchmarks.calibration`).
+# How strong the prior of a temperature is: a fit to a handful of texts does no harm, and one to a
+# thousand is what it would be without (`benchmarks.calibration`).
 PRIOR = 10.0
 # Where a temperature is looked for. With the prior, the best one is mostly far from both ends.
 LOWEST, HIGHEST = 0.01, 100.0

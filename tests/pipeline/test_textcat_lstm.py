@@ -59,6 +59,9 @@ def test_overfitting_and_serialization(pipeline, tmp_path):
     for eg in examples_for(pipeline):
         for label, value in pipeline(eg.text).cats.items():
             assert abs(value - eg.reference.cats[label]) < 0.2
+    uncalibrated = scores_of(pipeline)
+    pipeline.get_pipe(pipeline.pipe_names[0]).calibrate(examples_for(pipeline))
+    assert differ(scores_of(pipeline), uncalibrated) > 1e-3
     expected = scores_of(pipeline)
     pipeline.to_disk(tmp_path / "pipeline")
     assert scores_of(spacy.load(tmp_path / "pipeline")) == expected

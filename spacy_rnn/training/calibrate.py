@@ -1,6 +1,7 @@
 """Calibrate the classifiers of a pipeline before it is saved."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, Optional
+from functools import lru_cache
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
 from spacy.training import Example
@@ -17,15 +18,20 @@ def create_calibrate_v1(
     """Make a callback for `[training.before_to_disk]`, which fits the temperatures of classifiers
     to the weights that are saved. Training goes on as without it.
 
-    spaCy saves at each evaluation, which reads and scores the corpus once more.
+    spaCy saves after each evaluation: the texts are scored once more each time. They are read
+    once, and kept.
 
     corpus: Reader of texts that were not trained on: `${corpora.dev}`.
     component: Calibrate this classifier only; null for all that can be calibrated.
     RETURNS: A function that takes and returns the pipeline.
     """
 
+    @lru_cache(maxsize=1)
+    def read(nlp: Language) -> List[Example]:
+        return list(corpus(nlp))
+
     def calibrate(nlp: Language) -> Language:
-        calibrate_pipeline(nlp, list(corpus(nlp)), component)
+        calibrate_pipeline(nlp, read(nlp), component)
         return nlp
 
     return calibrate

@@ -236,6 +236,23 @@ def test_only_the_component_that_is_named(trained):
     assert list(calibrate_pipeline(trained, examples)) == ["textcat_lstm", "other"]
 
 
+def test_texts_are_read_once_for_each_pipeline(trained):
+    read = []
+
+    def corpus(nlp):
+        read.append(nlp)
+        return iter(make_examples(nlp, cats=half_wrong))
+
+    callback = create_calibrate_v1(corpus)
+    assert callback(trained) is trained and callback(trained) is trained
+    found = get_temperature(model_of(trained))
+    other = make_trained()
+    callback(other)
+    assert read == [trained, other] and found != 1.0
+    expected = calibrate_pipeline(trained, make_examples(trained, cats=half_wrong))
+    assert found == pytest.approx(expected["textcat_lstm"].temperature, rel=1e-4)
+
+
 def test_nothing_to_calibrate(trained):
     examples = make_examples(trained)
     for component in ("nobody", "tagger_bilstm"):

@@ -194,6 +194,20 @@ class Errors:
         "of that name. Set `span_cats = false`, or remove the other by "
         '`Span.remove_extension("cats")` first.'
     )
+    R325 = (
+        "[R325] The model of '{name}' has no temperature to divide its logits by, so it cannot be "
+        "calibrated. Use spacy-rnn.TextCatRNN.v2."
+    )
+    R326 = (
+        "[R326] No text given to calibrate '{name}' has one of its labels, which are: {labels}. "
+        "Check the corpus."
+    )
+    R327 = "[R327] abstain of '{name}' is {value}, but must be a number from 0 (never) to 1."
+    R328 = (
+        "[R328] abstain of '{name}' writes Doc._.abstained, but something else has registered an "
+        "extension of that name. Set `abstain = 0.0`, or remove the other by "
+        '`Doc.remove_extension("abstained")` first.'
+    )
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
@@ -271,6 +285,10 @@ class Errors:
         'spacy-rnn.RNNEncoder.v1: for a text classifier, set layer = "encoder" in [pretraining]; '
         'for a tagger, layer = "tok2vec"; for a shared tok2vec, layer = "".'
     )
+    R510 = (
+        "[R510] There is no classifier{component} to calibrate, as textcat_lstm and "
+        "textcat_multilabel_lstm are. The pipeline has: {found}."
+    )
 
     # streaming
     R701 = (
@@ -299,8 +317,8 @@ class Errors:
         "stream cannot know. Train it with `max_tokens = 0`."
     )
     R709 = (
-        "[R709] The model of '{name}' was trained, or has got another label, since its streams "
-        "were opened: what they have read does not fit it any more. Open new ones."
+        "[R709] The model of '{name}' was trained or calibrated, or has got another label, since "
+        "its streams were opened: what they have read does not fit it any more. Open new ones."
     )
     R708 = (
         "[R708] A stream takes pieces of text as str, or as bytes of UTF-8; found {found}. No "

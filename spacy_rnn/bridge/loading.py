@@ -13,8 +13,8 @@ from ..errors import Errors
 
 # What a layer is, beside the values of its parameters and its shims.
 PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
-# What layers learn that version 0.4 did not know.
-NEWER = ("rarity",)
+# What layers learn that version 0.4 or 0.6 did not know.
+NEWER = ("rarity", "temperature")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The command line, `spacy-rnn`: one command a file."""
 
 from ._app import app
+from .calibrate import calibrate
 from .convert_conllu import convert_conllu
 from .convert_imdb import convert_imdb
 from .convert_porttinari import convert_porttinari
@@ -22,6 +23,7 @@ def main() -> None:
 
 __all__ = [
     "app",
+    "calibrate",
     "convert_conllu",
     "convert_imdb",
     "convert_porttinari",

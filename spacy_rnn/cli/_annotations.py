@@ -21,18 +21,21 @@ class Writers(NamedTuple):
     tags: From the names of those that write tags to what they write, "pos" or "tag".
     threshold: From which score on a label counts, where labels do not exclude each other; None
         where they do.
+    abstaining: Names of those that write `Doc._.abstained`.
     """
 
     cats: List[str]
     labels: List[str]
     tags: Dict[str, List[str]]
     threshold: Optional[float]
+    abstaining: List[str]
 
 
 class Prediction(NamedTuple):
     """A text's row in the input, its document, and `result`: with `cats` and the best `label`
     (or, where they do not exclude each other, all `labels` that count), where a component writes
-    categories; and with `tokens`, where one writes tags."""
+    categories, and whether it `abstained`, where it is set to; and with `tokens`, where one writes
+    tags."""
 
     row: Row
     doc: Doc
@@ -66,7 +69,8 @@ def find_writers(nlp: Language, threshold: Optional[float] = None) -> Writers:
         raise ValueError(Errors.R620.format(found=", ".join(nlp.pipe_names)))
     if several and threshold is None:
         threshold = _settings(nlp, several[-1]).get("threshold", 0.5)
-    return Writers(cats, list(dict.fromkeys(labels)), tags, threshold)
+    abstaining = [name for name in cats if _settings(nlp, name).get("abstain")]
+    return Writers(cats, list(dict.fromkeys(labels)), tags, threshold, abstaining)
 
 
 def _settings(nlp: Language, name: str) -> Dict[str, Any]:
@@ -118,6 +122,11 @@ def to_result(doc: Doc, writers: Writers) -> Dict[str, Any]:
             result["label"] = best_label(doc.cats)
         else:
             result["labels"] = [n for n, x in ranked(doc.cats) if x >= writers.threshold]
+        if writers.abstaining:
+            result["abstained"] = any(name in doc._.abstained for name in writers.abstaining)
+        if result.get("abstained"):
+            one = writers.threshold is None
+            result["label" if one else "labels"] = None if one else []
     if writers.tags:
         named = {attr for attrs in writers.tags.values() for attr in attrs}
         # Others may follow from them, as spaCy's attribute_ruler makes POS of TAG.

@@ -64,6 +64,8 @@ class CsvWriter:
         if "cats" in result:
             key = "label" if "label" in result else "labels"
             flat[key] = result[key]
+            if "abstained" in result:
+                flat["abstained"] = result["abstained"]
             # The label's own column comes first; scores follow in the order of the component.
             flat.update({name: result["cats"].get(name) for name in self.labels})
             flat.update(result["cats"])

@@ -17,7 +17,7 @@ from ._report_figures import (
     draw_yes_or_no,
 )
 from ._report_findings import Findings, Mistake, around
-from ._report_scores import calibration_error, find_bins, find_groups
+from ._report_scores import find_groups
 
 # Characters of a text in the line above it.
 START = 55

@@ -1,25 +1,14 @@
-"""Calibration, and accuracy by length."""
+"""Accuracy by length."""
 
 import math
 from typing import List, NamedTuple, Sequence, Tuple
 
 import numpy
 
-# As in Guo et al. 2017.
-BINS = 15
 # Of lengths.
 GROUPS = 8
 # Of a normal distribution: 95 % lie within.
 Z = 1.96
-
-
-class Bin(NamedTuple):
-    """Answers whose probabilities lie in one part of the range from 0 to 1: how many, their mean
-    probability, and the share that came true."""
-
-    size: int
-    prob: float
-    true: float
 
 
 class Group(NamedTuple):
@@ -31,26 +20,6 @@ class Group(NamedTuple):
     right: float
     low: float
     high: float
-
-
-def find_bins(probs: Sequence[float], true: Sequence[bool], bins: int = BINS) -> List[Bin]:
-    """Answers by probability, in bins of equal width; empty ones are left out."""
-    values, came_true = numpy.asarray(probs, dtype="float64"), numpy.asarray(true, dtype="float64")
-    places = numpy.minimum((values * bins).astype("int64"), bins - 1)
-    found = []
-    for i in numpy.unique(places):
-        rows = places == i
-        found.append(
-            Bin(int(rows.sum()), float(values[rows].mean()), float(came_true[rows].mean()))
-        )
-    return found
-
-
-def calibration_error(bins: Sequence[Bin]) -> float:
-    """The expected calibration error: the mean distance between probability and share that came
-    true, of bins of equal width (Naeini et al. 2015; Guo et al. 2017)."""
-    total = sum(part.size for part in bins)
-    return sum(part.size * abs(part.prob - part.true) for part in bins) / max(total, 1)
 
 
 def find_groups(lengths: Sequence[Tuple[int, int, int]], groups: int = GROUPS) -> List[Group]:

@@ -157,7 +157,7 @@ def _text_of(kind: Kind, variant: str) -> str:
     scores = config["training"]["score_weights"]
     settings = {f"training.score_weights.{score}": scores[score] for score in scores}
     settings[f"components.{several}.threshold"] = config["components"][several]["threshold"]
-    settings[f"components.{several}.scorer.@scorers"] = "spacy.textcat_multilabel_scorer.v2"
+    settings[f"components.{several}.scorer.@scorers"] = "spacy-rnn.textcat_multilabel_scorer.v1"
     settings[f"components.{several}.model.exclusive_classes"] = False
     return set_values(text, settings)
 

@@ -107,7 +107,8 @@ def predict(
 
     Each text comes with all that the input has beside it. Added are, where a component writes
     categories, `cats` with the score of each (in CSV: a column for each) and the best `label`, or
-    all `labels` that count where they do not exclude each other; where one writes tags, `tokens`
+    all `labels` that count where they do not exclude each other, and, for a component with the
+    setting `abstain`, whether it `abstained`, with no label then; where one writes tags, `tokens`
     (in CSV: one column of WORD/TAG pairs). What the input calls by one of these names
     stays: then `predicted_label` is added, and so on.
 

@@ -18,6 +18,7 @@ from ..types import Docs, RowsOut, TokenRows, TokensIn
 from .checks import check_at_least
 from .pool import pool
 from .running import Chain, Running, States, running_form
+from .temperature import Temperature
 from .truncate import truncate
 
 # The bias of a label added after training, for labels that exclude each other or not:
@@ -89,11 +90,12 @@ def build_textcat_rnn_v2(
         "running": RunningTextCat,
         "start_from": start_from,
     }
-    exclusive = {"exclusive": exclusive_classes}
-    activate: Model = Model("probabilities", forward_probabilities, attrs=exclusive)
+    scale: Dict[str, Any] = {"exclusive": exclusive_classes, "temperature": Temperature()}
+    activate: Model = Model("probabilities", forward_probabilities, attrs=scale)
     layers = [logits, activate]
     refs: Dict[str, Any] = dict(zip(("tok2vec", "truncate", "encode", "pool"), parts))
     refs.update(encoder=cut, net=net, output_layer=output, labels=labels)
+    refs.update(logits=logits, probabilities=activate)
     refs.update(linear_model=linear_model, fitted_model=fitted_model)
     return Model(
         "textcat_rnn", forward, init=init, dims=dims, layers=layers, refs=refs, attrs=attrs
@@ -283,11 +285,13 @@ def forward_probabilities(
     As with thinc's `Softmax`, the gradient given to the backward pass is that of the
     logits: `probability - truth` is the gradient of cross-entropy. thinc's `Logistic`
     would multiply it by p (1 - p), which makes it that of squared error.
+
+    The temperature is for prediction only: training goes on as if it were 1.
     """
+    logits: Any = X if is_train else model.attrs["temperature"].cool(X)
     if not model.attrs["exclusive"]:
-        return model.ops.sigmoid(X), lambda dY: dY
+        return model.ops.sigmoid(logits), lambda dY: dY
     # As `ops.softmax`, in fewer calls: of one text, these take longer than the numbers.
-    logits: Any = X
     xp: Any = model.ops.xp
     Y = xp.exp(logits - logits.max(axis=1, keepdims=True))
     Y /= Y.sum(axis=1, keepdims=True)

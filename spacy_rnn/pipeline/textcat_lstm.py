@@ -4,13 +4,14 @@ import numbers
 import warnings
 from collections import Counter
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline.textcat import TextCategorizer, textcat_score
+from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 from thinc.api import Model
 from thinc.types import Floats2d
@@ -24,13 +25,17 @@ from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors, Warnings
 from ..layers.running import running_form
 from ..layers.span_scores import reader_of_documents
+from ..layers.temperature import can_be_calibrated, set_temperature
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
+from ..training.calibration import Calibration, calibrate, certainty
 from ..training.loss import softmax_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from ..vocabulary.learning import learners_in
 from ..vocabulary.nb_svm import Target
+from . import abstained
 from .component import Component, sample_of, start_of
 from .explanations import Explains, SpanCats, rows_from
+from .textcat_scorer import score_cats
 
 # Tokens from which on it is shown that a fit takes a while.
 LONG_FIT = 1_000_000
@@ -40,6 +45,8 @@ ClassWeight = Union[None, str, Dict[str, float]]
 SUM_TOLERANCE = 0.015
 # From which value on a label counts as true, where only 0 and 1 are of use.
 TRUE = 0.5
+# Texts whose logits are computed at once to calibrate.
+TEXTS_AT_ONCE = 1000
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_lstm")
 
@@ -59,6 +66,7 @@ def make_textcat_lstm(
     label_smoothing: float,
     semi_supervised: Optional[SemiSupervised],
     span_cats: bool,
+    abstain: float,
     scorer: Optional[Callable],
 ) -> "TextCatLSTM":
     """Make the component. For the arguments, see `TextCatLSTM`."""
@@ -71,6 +79,7 @@ def make_textcat_lstm(
         label_smoothing=label_smoothing,
         semi_supervised=for_pipeline(semi_supervised, nlp),
         span_cats=span_cats,
+        abstain=abstain,
         scorer=scorer,
     )
 
@@ -95,10 +104,13 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
     semi_supervised: What to learn beside labels, as `spacy-rnn.semi_supervised.v1`; None for
         nothing.
     span_cats: Make `Span._.cats`: the scores of any part of a text, see `score_spans`.
+    abstain: Give a text no label if the best one has a lower score than this; 0 for never.
+        `Doc.cats` has the scores all the same; `Doc._.abstained`, which is registered if this is
+        set, then lists the component's name.
     scorer: The scoring method.
-    RAISES: ValueError for a class_weight or label_smoothing outside of these, for a model of
-        the other kind of labels, for one that cannot learn what semi_supervised says, and for
-        span_cats where something else has made `Span._.cats`.
+    RAISES: ValueError for a class_weight, label_smoothing or abstain outside of these, for a
+        model of the other kind of labels, for one that cannot learn what semi_supervised says,
+        and where `Span._.cats` or `Doc._.abstained` is something else's.
     """
 
     factory = "textcat_lstm"
@@ -116,7 +128,8 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         label_smoothing: float = 0.0,
         semi_supervised: Optional[SemiSupervised] = None,
         span_cats: bool = False,
-        scorer: Optional[Callable] = textcat_score,
+        abstain: float = 0.0,
+        scorer: Optional[Callable] = score_cats,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
         self._check_kind(model)
@@ -125,6 +138,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         self.cfg["label_smoothing"] = label_smoothing
         self.cfg["class_weight"] = class_weight
         self.cfg["span_cats"] = span_cats
+        self.cfg["abstain"] = abstain
         self.check_settings(self.cfg)
         # What "balanced" came to: learned in `initialize`, saved with the component.
         self.cfg["balanced_weights"] = {}
@@ -133,14 +147,21 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             SpanCats(name, self).register()
 
     def check_settings(self, cfg: Dict[str, Any]) -> None:
-        """RAISES: ValueError for a class_weight or label_smoothing out of its range."""
+        """RAISES: ValueError for a class_weight, label_smoothing or abstain out of its range."""
         self._check_smoothing(cfg["label_smoothing"])
+        self._check_abstain(cfg["abstain"])
         weights = cfg["class_weight"]
         valid = weights is None or weights == "balanced"
         if isinstance(weights, dict):
             valid = all(isinstance(w, (int, float)) and w > 0 for w in weights.values())
         if not valid:
             raise self._error(Errors.R306, value=weights)
+
+    def _check_abstain(self, value: Any) -> None:
+        if not is_probability(value) or isinstance(value, bool):
+            raise self._error(Errors.R327, value=value)
+        if value and not abstained.register():
+            raise self._error(Errors.R328)
 
     def _check_kind(self, model: Model) -> None:
         multi_label = model.attrs.get("multi_label")
@@ -194,6 +215,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         vocab: Optional[Iterable[str]],
     ) -> Tuple[List[str], "CorpusCounts"]:
         """Learn all that comes from the whole corpus. RETURNS: The labels, and the counts."""
+        set_temperature(self.model, 1.0)
         if self.semi_supervised is not None and self.semi_supervised.reads_texts:
             self.semi_supervised.texts.check()
         counts = CorpusCounts()
@@ -294,19 +316,68 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         RETURNS: Scores of shape (docs, labels), from 0 to 1.
         """
         with forks_wait:
-            return self._predict(list(docs))
+            return self._predict(self.model, list(docs))
 
-    def _predict(self, docs: List[Doc]) -> Any:
+    def _predict(self, model: Model, docs: List[Doc]) -> Any:
+        """What a model says of documents, part by part. model: The component's, or its logits."""
         lengths = lengths_of(docs)
         flat = reads_flat(self.model)
         if flat and lengths.sum() <= TOKENS_AT_ONCE:
-            return self.model.predict(Tokens(docs, lengths))
+            return model.predict(Tokens(docs, lengths))
         scored: Any = numpy.arange(len(docs)) if flat else lengths.nonzero()[0]
-        scores: Any = self.model.ops.alloc2f(len(docs), len(self.labels))
+        scores: Any = model.ops.alloc2f(len(docs), len(self.labels))
         for part in parts_by_tokens(lengths[scored], TOKENS_AT_ONCE):
             rows = scored[part]
-            scores[self.model.ops.asarray1i(rows)] = self.model.predict([docs[i] for i in rows])
+            scores[model.ops.asarray1i(rows)] = model.predict([docs[i] for i in rows])
         return scores
+
+    @property
+    def can_be_calibrated(self) -> bool:
+        """Whether the model divides its logits by a temperature."""
+        return can_be_calibrated(self.model)
+
+    def calibrate(self, examples: Iterable[Example]) -> Calibration:
+        """Fit the temperature that logits are divided by in `predict`, so that probabilities say
+        how often the component is right. It is saved with the model. A step of training, after
+        which other weights need another one, sets it back to 1.
+
+        Where labels exclude each other, the best one stays the best; where they do not, a score of
+        0.5 stays one, and all others move.
+
+        examples: Texts that were not trained on, with what the components before this one write.
+            Those of which no label is known do not count. Soft values are taken as they are.
+        RETURNS: The temperature, and what it changed on these texts.
+        RAISES: ValueError for a model without a temperature, for values outside of 0 to 1, and if
+            no text is left.
+        """
+        if not self.can_be_calibrated:
+            raise self._error(Errors.R325)
+        parts = [
+            part for batch in minibatch(examples, TEXTS_AT_ONCE) for part in self._known(batch)
+        ]
+        if not parts:
+            raise self._error(Errors.R326, labels=self.labels)
+        logits, truths, known = (numpy.concatenate(arrays) for arrays in zip(*parts))
+        found = calibrate(logits, truths, known, self.exclusive_classes)
+        set_temperature(self.model, found.temperature)
+        return found
+
+    def _known(self, examples: List[Example]) -> Iterator[Tuple[numpy.ndarray, ...]]:
+        """Logits, truths, and whether they are known: of the examples that say anything."""
+        self._validate_categories(examples)
+        truths, known = self._examples_to_truth(examples)
+        truths = self.model.ops.to_numpy(truths)
+        if self.exclusive_classes:
+            # Rounded values sum to almost 1.
+            totals = truths.sum(axis=1, keepdims=True)
+            truths = numpy.divide(truths, totals, out=truths, where=totals > 0)
+            known = numpy.repeat(totals > 0, len(self.labels), axis=1)
+        used = numpy.flatnonzero(known.any(axis=1))
+        if len(used):
+            docs = [examples[i].predicted for i in used]
+            with forks_wait:
+                logits = self._predict(self.model.get_ref("logits"), docs)
+            yield self.model.ops.to_numpy(logits), truths[used], known[used]
 
     def streams(self, nlp: Language) -> TextCatStreams:
         """Score texts while they arrive, many of them in one step:
@@ -372,9 +443,21 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         docs: The documents. scores: From `predict`, of shape (docs, labels).
         """
-        rows = self.model.ops.to_numpy(scores).tolist()
-        for doc, row in zip(docs, rows):
+        array = self.model.ops.to_numpy(scores)
+        docs = list(docs)
+        for doc, row in zip(docs, array.tolist()):
             doc.cats.update(zip(self.labels, row))
+        least = self.cfg["abstain"]
+        if least:
+            sure = certainty(array, self.exclusive_classes, self.cfg["threshold"]) >= least
+            for doc, is_sure in zip(docs, sure):
+                abstained.note(doc, self.name, not is_sure)
+
+    def _step(self, *args: Any) -> Dict[str, float]:
+        for model in (self.model, self._rehearsal_model):
+            if model is not None:
+                set_temperature(model, 1.0)
+        return super()._step(*args)
 
     def _forward(self, model: Any, tokens: Tokens, is_train: bool) -> Tuple[Any, Callable]:
         return model(tokens.docs, is_train)

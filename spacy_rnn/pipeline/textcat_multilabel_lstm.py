@@ -4,10 +4,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.language import Language
-from spacy.pipeline.textcat_multilabel import (
-    MultiLabel_TextCategorizer,
-    textcat_multilabel_score,
-)
+from spacy.pipeline.textcat_multilabel import MultiLabel_TextCategorizer
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
@@ -19,6 +16,7 @@ from ..training.loss import binary_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from .component import sample_of
 from .textcat_lstm import ClassWeight, CorpusCounts, TextCatLSTM, for_pipeline
+from .textcat_scorer import score_multilabel_cats
 
 DEFAULTS, SCORE_WEIGHTS = defaults_of("textcat_multilabel_lstm")
 
@@ -38,6 +36,7 @@ def make_textcat_multilabel_lstm(
     label_smoothing: float,
     semi_supervised: Optional[SemiSupervised],
     span_cats: bool,
+    abstain: float,
     scorer: Optional[Callable],
 ) -> "MultiLabelTextCatLSTM":
     """Make the component. For the arguments, see `MultiLabelTextCatLSTM`."""
@@ -50,6 +49,7 @@ def make_textcat_multilabel_lstm(
         label_smoothing=label_smoothing,
         semi_supervised=for_pipeline(semi_supervised, nlp),
         span_cats=span_cats,
+        abstain=abstain,
         scorer=scorer,
     )
 
@@ -66,6 +66,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         weight, where labels not named weigh 1, or "balanced" for negatives / positives
         of the label.
     label_smoothing: Share of each truth that is spread over true and false.
+    abstain: Give a text no label if some decision about a label is less certain than this: that it
+        is true, from `threshold` on, by its score, and otherwise that it is not, by 1 - its score.
     """
 
     factory = "textcat_multilabel_lstm"
@@ -78,7 +80,7 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         name: str = "textcat_multilabel_lstm",
         *,
         threshold: float = 0.5,
-        scorer: Optional[Callable] = textcat_multilabel_score,
+        scorer: Optional[Callable] = score_multilabel_cats,
         **settings: Any,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer, **settings)

@@ -16,6 +16,7 @@ from ..bridge.shim import RNNShim
 from ..bridge.tokens import Tokens
 from ..engine.forks import forks_wait
 from ..errors import Errors
+from ..layers.temperature import get_temperature
 from .state_table import StateTable
 from .text_buffer import TextBuffer, check_tokenizer, spaced_rules
 
@@ -142,10 +143,11 @@ class Streams(ABC):
 
     def _versions_now(self) -> List[Any]:
         output = self.model.get_ref("output_layer").maybe_get_dim("nO")
-        return [output, *(shim.version for shim in self._shims)]
+        return [output, get_temperature(self.model), *(shim.version for shim in self._shims)]
 
     def _check_model(self) -> None:
-        """RAISES: ValueError if the model has been trained on, or has got more labels."""
+        """RAISES: ValueError if the model has been trained on or calibrated, or has got more
+        labels."""
         if self._versions != self._versions_now():
             raise ValueError(Errors.R709.format(name=self.name))
 

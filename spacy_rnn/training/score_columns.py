@@ -12,6 +12,7 @@ HEADINGS: Dict[str, str] = {
     "cats_macro_r": "MACRO R",
     "cats_macro_f": "MACRO F",
     "cats_macro_auc": "MACRO AUC",
+    "cats_ece": "ECE",
     "tagging_acc": "ACCURACY",
     "tagging_acc_unseen": "UNSEEN",
     "tag_acc": "ACCURACY",

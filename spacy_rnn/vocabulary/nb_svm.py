@@ -55,7 +55,7 @@ def value_of(lengths: numpy.ndarray) -> numpy.ndarray:
     """The value of each n-gram of texts that have so many, of shape (texts,)."""
     if len(lengths) == 1:
         # As below, before numpy has begun.
-        return numpy.float32([LENGTH / max(lengths.item(), 1) ** 0.5])
+        return numpy.asarray([LENGTH / max(lengths.item(), 1) ** 0.5], dtype="float32")
     return (LENGTH / numpy.sqrt(numpy.maximum(lengths, 1))).astype("float32")
 
 

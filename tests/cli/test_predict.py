@@ -16,7 +16,7 @@ import numpy
 import pytest
 import spacy
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc, DocBin
 from spacy.training import Example
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
@@ -392,3 +392,30 @@ def test_the_folder_of_a_training_names_the_pipeline_in_it(tmp_path):
     (tmp_path / "model-best").mkdir()
     found = CliRunner().invoke(app, ["predict", str(tmp_path), "--text", "a"])
     assert found.exit_code == 1 and "R621" in found.output and "model-best" in found.output
+
+
+@pytest.mark.parametrize("factory", ["textcat_lstm", "textcat_multilabel_lstm"])
+def test_a_component_that_abstains(factory, tmp_path):
+    nlp = spacy.blank("en")
+    model = small_model(exclusive_classes=factory == "textcat_lstm")
+    nlp.add_pipe(factory, config={"model": model, "abstain": 1.0})
+    train(nlp, make_examples(nlp), steps=5)
+    nlp.to_disk(tmp_path / "never")
+    spacy.load(tmp_path / "never", config={f"components.{factory}.abstain": 0.01}).to_disk(
+        tmp_path / "always"
+    )
+    runner, key = CliRunner(), "label" if factory == "textcat_lstm" else "labels"
+    try:
+        for name, given in (("never", False), ("always", True)):
+            args = ["predict", str(tmp_path / name), "--text", GOOD, "--format"]
+            row = json.loads(runner.invoke(app, [*args, "jsonl"]).stdout)
+            assert row["abstained"] is not given and len(row["cats"]) == 2
+            best = max(row["cats"], key=row["cats"].get)
+            counted = [name for name, score in row["cats"].items() if score >= 0.5]
+            expected = best if key == "label" else counted
+            nothing = None if key == "label" else []
+            assert row[key] == (expected if given else nothing)
+            (cells,) = csv.DictReader(io.StringIO(runner.invoke(app, [*args, "csv"]).stdout))
+            assert cells["abstained"] == str(not given)
+    finally:
+        Doc.remove_extension("abstained")

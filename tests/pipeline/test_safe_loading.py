@@ -10,6 +10,7 @@ import srsly
 import torch
 
 from spacy_rnn.bridge.shim import shim_of
+from spacy_rnn.layers.temperature import get_temperature, set_temperature
 from tests.conftest import make_examples, make_tagged_examples, small_model, small_tagger, train
 
 LINEAR = {"@architectures": "spacy-rnn.NgramLinear.v1", "length": 128}
@@ -164,6 +165,23 @@ def test_bad_models_are_refused_at_once_and_change_nothing(component, name, pipe
     assert numpy.array_equal(scores_of(nlp, component), before) and pipe.cfg == cfg
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), True, "x", None, [1.0]])
+def test_a_temperature_that_is_none(value, pipelines):
+    nlp = make("textcat_lstm", steps=2)
+    pipe = nlp.get_pipe("textcat_lstm")
+    set_temperature(pipe.model, 2.0)
+    before = scores_of(nlp, "textcat_lstm")
+    source = pipelines["textcat_lstm"].get_pipe("textcat_lstm")
+    msg = srsly.msgpack_loads(source.model.to_bytes())
+    msg["attrs"][node_with(msg, "temperature")]["temperature"] = srsly.msgpack_dumps(value)
+    whole = srsly.msgpack_loads(source.to_bytes(exclude=["vocab"]))
+    whole["model"] = srsly.msgpack_dumps(msg)
+    with pytest.raises(ValueError, match="R308.*model is corrupt.*temperature"):
+        pipe.from_bytes(srsly.msgpack_dumps(whole), exclude=["vocab"])
+    assert numpy.array_equal(scores_of(nlp, "textcat_lstm"), before)
+    assert get_temperature(pipe.model) == 2.0
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 @pytest.mark.parametrize("labels", [[], ["A"], ["A"] * 40, "AB", [1, 2]])
 def test_labels_that_are_not_those_of_the_model(component, labels, pipelines):
@@ -226,6 +244,8 @@ BAD_SETTINGS = [
     ("tagger_bilstm", {"label_smoothing": 2.0}),
     ("textcat_lstm", {"class_weight": {"A": -1}}),
     ("textcat_lstm", {"label_smoothing": "x"}),
+    ("textcat_lstm", {"abstain": 1.5}),
+    ("textcat_lstm", {"abstain": "x"}),
     ("textcat_lstm", {"labels": ["A", "A"]}),
 ]
 

@@ -7,6 +7,7 @@ import pytest
 import spacy
 import srsly
 
+from spacy_rnn.layers.temperature import get_temperature, set_temperature
 from tests.conftest import make_examples
 
 FOLDER = Path(__file__).parent / "saved_by_0_3"
@@ -39,11 +40,13 @@ def test_are_saved_again_and_trained_on(name, tmp_path):
 
 
 def test_nothing_is_left_of_what_was_learned_before():
-    """Weights of n-grams by how rare they are, which 0.3 does not have."""
+    """Weights of n-grams by how rare they are, and a temperature, which 0.3 does not have."""
     nlp = spacy.load(FOLDER / "textcat_lstm", exclude=["tokenizer"])
     pipe = nlp.get_pipe("textcat_lstm")
     pipe.initialize(lambda: make_examples(nlp), nlp=nlp)
     assert pipe.model.get_ref("linear_model").get_ref("ngrams").attrs["rarity"].values is not None
+    set_temperature(pipe.model, 2.0)
     pipe.from_disk(FOLDER / "textcat_lstm" / "textcat_lstm", exclude=["vocab"])
+    assert get_temperature(pipe.model) == 1.0
     for text, expected in zip(SAVED["texts"], SAVED["scores"]["textcat_lstm"]):
         assert nlp(text).cats == pytest.approx(expected, abs=1e-5)

@@ -13,6 +13,7 @@ from spacy.training import Example
 from thinc.api import Adam
 
 from spacy_rnn.bridge.tokens import parts_by_tokens
+from spacy_rnn.layers.temperature import set_temperature
 from spacy_rnn.pipeline.textcat_lstm import TextCatLSTM
 from tests.conftest import BAD, GOOD, TEXTS, cats_of, make_examples, small_model, train
 
@@ -59,6 +60,9 @@ def test_overfitting_and_serialization(pipeline, tmp_path):
     for eg in examples_for(pipeline):
         for label, value in pipeline(eg.text).cats.items():
             assert abs(value - eg.reference.cats[label]) < 0.2
+    uncalibrated = scores_of(pipeline)
+    set_temperature(pipeline.get_pipe(pipeline.pipe_names[0]).model, 3.0)
+    assert differ(scores_of(pipeline), uncalibrated) > 1e-3
     expected = scores_of(pipeline)
     pipeline.to_disk(tmp_path / "pipeline")
     assert scores_of(spacy.load(tmp_path / "pipeline")) == expected

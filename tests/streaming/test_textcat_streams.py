@@ -49,6 +49,25 @@ def stream_cats(nlp, pieces):
     return stream.cats
 
 
+def test_a_calibrated_classifier():
+    nlp = make(linear_model=NGRAMS)
+    before, streams = nlp(TEXT).cats, textcat(nlp).streams(nlp)
+    stream = streams.open()
+    stream.push("a warm film ")
+    saved = stream.to_bytes()
+    textcat(nlp).calibrate(make_examples(nlp, cats=lambda text: {"POSITIVE": float("w" in text)}))
+    expected = nlp(TEXT).cats
+    assert differ(before, expected) > 0.05
+    assert differ(stream_cats(nlp, TEXT.partition("and")), expected) < 1e-5
+    assert differ(textcat(nlp).running_cats(nlp(TEXT))[-1], expected) < 1e-5
+    assert differ(textcat(nlp).stream(nlp).cats, nlp("").cats) < 1e-5
+    # Scores of both kinds are not mixed.
+    with pytest.raises(ValueError, match="R709.*calibrated"):
+        stream.push("more ")
+    with pytest.raises(ValueError, match="R705.*another pipeline"):
+        textcat(nlp).stream(nlp).from_bytes(saved)
+
+
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 @pytest.mark.parametrize("cell,nonlinearity", CELLS)
 def test_scores_after_close_are_those_of_the_text(pooling, cell, nonlinearity):

@@ -2,9 +2,10 @@
 
 from typing import Any, Counter, List, Sequence, Tuple
 
+from ..training.calibration import Bin
 from ..visual.colors import STRONGEST
 from ..visual.figures import COLORS, name_of, svg_of
-from ._report_scores import Bin, Group
+from ._report_scores import Group
 
 BLUE, ORANGE, GREY = COLORS[:3]
 # Labels in a matrix at most, and those up to which numbers are readable.

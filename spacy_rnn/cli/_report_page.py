@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 from spacy.tokens import Doc
 
 from .. import __version__
+from ..training.calibration import expected_calibration_error, find_bins
 from ..visual import templates as pictures
 from ..visual.display import draw
 from ..visual.markup import direction_of, escape, settings_of
@@ -32,18 +33,18 @@ def make_page(
     mistakes: How many to show.
     """
     subject, bins = findings.subject, find_bins(findings.probs, findings.true)
-    error = calibration_error(bins)
+    error = expected_calibration_error(findings.probs, findings.true)
     confusions, confusions_note = _confusions(findings)
     shown = findings.worst(mistakes)
     body = templates.BODY.format(
         title=escape(f"Report on {subject.name}"),
         facts=" &middot; ".join(map(escape, facts)),
-        scores=_table(*_summary(findings, error if bins else None)),
+        scores=_table(*_summary(findings, error)),
         all_scores=_table(("score", "value"), _scalars(scores)),
         labels=_table(*_per_label(findings)),
         confusions=confusions,
         confusions_note=escape(confusions_note),
-        calibration=draw_calibration(bins, error) if bins else "",
+        calibration="" if error is None else draw_calibration(bins, error),
         calibration_note=escape(_calibration_note(findings)),
         lengths=draw_lengths(find_groups(findings.lengths)),
         lengths_note=escape(_lengths_note(findings)),

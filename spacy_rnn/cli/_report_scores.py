@@ -3,8 +3,6 @@
 import math
 from typing import List, NamedTuple, Sequence, Tuple
 
-import numpy
-
 # Of lengths.
 GROUPS = 8
 # Of a normal distribution: 95 % lie within.

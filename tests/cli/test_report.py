@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from spacy_rnn.cli import app
 from spacy_rnn.cli._report_findings import Findings, Subject, around, find_findings
 from spacy_rnn.cli._report_page import Explained, make_page
-from spacy_rnn.cli._report_scores import calibration_error, find_bins, find_groups, interval
+from spacy_rnn.cli._report_scores import find_groups, interval
 from tests.conftest import (
     GOOD,
     TEXTS,
@@ -339,25 +339,6 @@ def test_sentence_of_a_token():
     doc = spacy.blank("en")(" ".join(map(str, range(99))))
     before, word, after = around(doc[50])
     assert (before.split()[0], word, after.split()[-1]) == ("35", "50", "65")
-
-
-def test_calibration_by_hand():
-    # Bins of a fifth: 0.1 and 0.15 (none true), 0.9 and 1.0 (one of two).
-    bins = find_bins([0.1, 0.9, 0.15, 1.0], [False, True, False, False], bins=5)
-    assert [part.size for part in bins] == [2, 2]
-    assert [part.prob for part in bins] == pytest.approx([0.125, 0.95])
-    assert [part.true for part in bins] == [0.0, 0.5]
-    assert calibration_error(bins) == pytest.approx((0.125 + 0.45) / 2)
-    assert calibration_error([]) == 0.0
-
-
-@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1))
-def test_calibration_error_is_a_share(answers):
-    probs, true = zip(*answers)
-    bins = find_bins(probs, true)
-    assert 0 <= calibration_error(bins) <= 1 and sum(part.size for part in bins) == len(answers)
-    # Whoever is as sure as right has none.
-    assert calibration_error(find_bins([float(x) for x in true], true)) == 0
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60))

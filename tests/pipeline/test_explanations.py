@@ -194,7 +194,7 @@ def test_gradient_times_input(nlp):
     assert found["steps"] == 1 and found["baseline"] == pytest.approx(whole["baseline"])
     total = sum(token["weight"] for token in found["tokens"])
     assert found["error"] == pytest.approx(found["margin"] - found["baseline"] - total)
-    assert abs(found["error"]) > 10 * abs(whole["error"])
+    assert abs(found["error"]) > 2 * abs(whole["error"])
 
 
 def test_attention(nlp, both_ways):
@@ -538,7 +538,8 @@ def test_sentences(plain, no_extension):
     good, bad = doc.sents
     assert good._.cats["POSITIVE"] > 0.6 > 0.4 > bad._.cats["POSITIVE"]
     scores = nlp.get_pipe("textcat_lstm").score_spans([good, bad])
-    assert [good._.cats, bad._.cats] == scores
+    for span, expected in zip((good, bad), scores):
+        assert span._.cats == pytest.approx(expected, abs=1e-6)
     assert doc[:]._.cats == pytest.approx(doc.cats, abs=1e-5)
 
 

@@ -16,6 +16,7 @@ from spacy_rnn.training.calibration import (
     calibration_error,
     certainty,
     expected_calibration_error,
+    find_bins,
     fit_temperature,
     log_loss,
     probabilities,
@@ -140,6 +141,14 @@ def test_by_hand():
     probs, truths = [0.1, 0.2, 0.5, 0.9, 1.0], [0, 0, 1, 0, 1]
     expected = (2 * 0.15 + 1 * 0.5 + 2 * 0.45) / 5
     assert expected_calibration_error(probs, truths, bins=5) == pytest.approx(expected)
+
+
+def test_bins():
+    """Bins of fifths: 0.1 and 0.2 (none true), 0.9 and 1.0 (one of two)."""
+    bins = find_bins([0.1, 0.9, 0.2, 1.0], [False, True, False, False], bins=5)
+    assert [part.size for part in bins] == [2, 2]
+    assert [part.prob for part in bins] == pytest.approx([0.15, 0.95])
+    assert [part.true for part in bins] == [0.0, 0.5]
 
 
 def test_edges_of_bins():

@@ -148,13 +148,13 @@ def deletion(texts: Labelled) -> List[Sequence[str]]:
     rule = gauss_legendre(STEPS)
     found = explained.add_up(texts.direction, rule).parts
     falls = {"by chance": chance, "integrated gradients": texts.fall(total(found))}
-    falls["integrated gradients, net alone"] = texts.fall(found["net"])
-    if len(found) > 1:
-        falls["linear models alone"] = texts.fall(total(found) - found["net"])
     unknown = unknown_word(texts.pipe)
     if unknown is not None:
         other = texts.explained(unknown).add_up(texts.direction, rule).parts
-        falls["the same from the unknown word"] = texts.fall(total(other))
+        falls["from the unknown word in place of zeros"] = texts.fall(total(other))
+    falls["integrated gradients, net alone"] = texts.fall(found["net"])
+    if len(found) > 1:
+        falls["linear models alone"] = texts.fall(total(found) - found["net"])
     once = explained.add_up(texts.direction, AT_THE_INPUT).parts
     falls["gradient times input"] = texts.fall(total(once))
     if "attention" in texts.pipe.model.get_ref("pool").attrs:

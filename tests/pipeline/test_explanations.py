@@ -538,8 +538,7 @@ def test_sentences(plain, no_extension):
     good, bad = doc.sents
     assert good._.cats["POSITIVE"] > 0.6 > 0.4 > bad._.cats["POSITIVE"]
     scores = nlp.get_pipe("textcat_lstm").score_spans([good, bad])
-    for span, expected in zip((good, bad), scores):
-        assert span._.cats == pytest.approx(expected, abs=1e-6)
+    assert max(map(differ, [good._.cats, bad._.cats], scores)) < 1e-5
     assert doc[:]._.cats == pytest.approx(doc.cats, abs=1e-5)
 
 

@@ -12,6 +12,8 @@
 #                  the help of the same reviews: make pipelines RAW=unsup.jsonl.xz
 # make test-transformers
 #                  run the tests over a pretrained transformer, in .venv-trf
+# make test-demo   run the tests of the demo in a browser, in .venv-demo; needs Chromium and its
+#                  driver: apt-get install chromium chromium-driver
 # make seeds       train the two mended tutorial configs of text classification
 # make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
@@ -26,6 +28,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 VENV_TRF ?= .venv-trf
+VENV_DEMO ?= .venv-demo
 CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
@@ -34,13 +37,14 @@ SEED ?= 0
 
 IN_VENV := $(VENV)/bin/python -m
 IN_VENV_TRF := $(VENV_TRF)/bin/python -m
+IN_VENV_DEMO := $(VENV_DEMO)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 # The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
-.PHONY: help train test test-transformers seeds tagger tagger-en tagger-vectors tagger-treebank \
-	sentiment pipelines notebook benchmark clean
+.PHONY: help train test test-transformers test-demo seeds tagger tagger-en tagger-vectors \
+	tagger-treebank sentiment pipelines notebook benchmark clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -101,6 +105,18 @@ $(VENV_TRF)/installed: requirements.txt setup.cfg pyproject.toml
 test-transformers: $(VENV_TRF)/installed
 	$(IN_VENV_TRF) pytest --slow tests/pipeline/test_transformers.py tests/test_configs.py
 
+# Another one, so that `make test` runs without Gradio, which nothing but the page may need.
+$(VENV_DEMO)/installed: requirements.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV_DEMO)
+	$(IN_VENV_DEMO) pip install --quiet --requirement requirements.txt
+	$(IN_VENV_DEMO) pip install --quiet --no-build-isolation --editable ".[demo,browser]"
+	@touch $@
+
+test-demo: $(VENV_DEMO)/installed
+	@command -v chromedriver > /dev/null || \
+		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
+	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py
+
 notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding
 	$(IN_VENV) docs.notebook
@@ -116,4 +132,4 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.memory tagger_bilstm
 
 clean:
-	rm -rf $(VENV) $(VENV_TRF) corpus training metrics packages project.lock
+	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) corpus training metrics packages project.lock

@@ -457,3 +457,35 @@ class Errors:
     R807 = "[R807] The component '{name}' has no label '{label}'. Its labels are: {labels}."
     R808 = "[R808] `{name}` is of no use with {where}: leave it out."
     R809 = "[R809] {what} needs matplotlib. Install it with `pip install spacy-rnn[figures]`."
+
+    # demo
+    R821 = (
+        "[R821] The demo page needs Gradio{problem}. Install it with `pip install spacy-rnn[demo]`."
+    )
+    R822 = (
+        "[R822] No MODEL is given, and neither {names} is installed. Give a trained pipeline, its "
+        "folder or its package's name, or install the wheels of the repository of spacy-rnn: "
+        "`pip install pipelines/*.whl`."
+    )
+    R823 = "[R823] The demo shows {most} models side by side, but {count} are given."
+    R824 = (
+        "[R824] The pipeline '{name}' has nothing to show: no component that writes categories, "
+        "and none that gives probabilities of tags, as tagger_bilstm does. It has: {found}."
+    )
+    R825 = (
+        "[R825] Port {port} of {host} cannot be used: it is taken, or not allowed. Give another "
+        "one by --port."
+    )
+    R826 = (
+        "[R826] The text is too long for this page, which takes up to {most} characters. Cut it, "
+        "or start the demo with a larger --max-length."
+    )
+    R827 = (
+        "[R827] A request to this page must not have more than {most} bytes. To show longer "
+        "texts, start the demo with a larger --max-length."
+    )
+    R828 = (
+        "[R828] '{name}' reads in both directions, so for this line each beginning of a text is "
+        "read anew: it is drawn for texts of up to {most} tokens. This one has {count}."
+    )
+    R829 = "[R829] This cannot be shown ({problem}). What went wrong stands in the terminal."

@@ -8,6 +8,7 @@ from .convert_porttinari import convert_porttinari
 from .convert_table import convert_table
 from .convert_treebank import convert_treebank
 from .convert_vectors import convert_vectors
+from .demo import demo
 from .distill import distill
 from .init_config import init_config
 from .init_vocab import init_vocab
@@ -30,6 +31,7 @@ __all__ = [
     "convert_table",
     "convert_treebank",
     "convert_vectors",
+    "demo",
     "distill",
     "init_config",
     "init_vocab",

@@ -12,6 +12,7 @@ from ..bridge.tokens import Tokens, parts_by_tokens
 from ..engine.plan import GRADIENTS_AT_ONCE
 from ..errors import Errors
 from .evidence import Evidence, evidence_of
+from .temperature import get_temperature
 from .textcat_rnn import beside_the_net, differentiate_net
 from .truncate import kept_rows
 
@@ -59,7 +60,7 @@ class ExplainedTexts:
 
     def towards(self, labels: numpy.ndarray) -> numpy.ndarray:
         """What of the logits says how far a label is from the others: it alone, or where labels
-        exclude each other, minus the mean of the others.
+        exclude each other, minus the mean of the others; by the temperature, as scores have it.
 
         labels: The number of the label of each text, of shape (texts,).
         RETURNS: A direction for `add_up` and `attend`, of shape (texts, labels).
@@ -68,7 +69,7 @@ class ExplainedTexts:
         exclusive = not self.model.attrs["multi_label"] and others
         direction = numpy.full(self.logits.shape, -1.0 / others if exclusive else 0.0)
         direction[numpy.arange(len(labels)), labels] = 1.0
-        return direction
+        return direction / get_temperature(self.model)
 
     def add_up(self, direction: numpy.ndarray, rule: Rule) -> Explanation:
         """What tokens add: of the net by integrated gradients, of the models beside it exactly.

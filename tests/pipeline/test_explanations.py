@@ -1,6 +1,7 @@
 """Explanations and scores of spans, as a spaCy user would use them."""
 
 import json
+import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
 
+from spacy_rnn.layers.temperature import set_temperature
 from tests.conftest import GOOD, TEXTS, make_examples, small_model, train
 
 NET_ONLY = {"linear_model": None, "fitted_model": None}
@@ -186,6 +188,23 @@ def test_more_steps_err_less(nlp):
         return sum(abs(one["error"]) for one in found)
 
     assert error(64) < 0.5 * error(4) < 0.5 * error(1)
+
+
+def test_the_margin_is_that_of_the_score(nlp):
+    """Also where a temperature has been fitted: the log-odds of two labels."""
+    pipe, doc = pipe_of(nlp), nlp(TEXTS[0])
+    before = pipe.explain(doc)
+    set_temperature(pipe.model, 2.0)
+    try:
+        after = pipe.explain(nlp(TEXTS[0]))
+    finally:
+        set_temperature(pipe.model, 1.0)
+    for found, share in ((before, 1.0), (after, 0.5)):
+        log_odds = math.log(found["score"] / (1.0 - found["score"]))
+        assert found["margin"] == pytest.approx(log_odds, abs=1e-4)
+        assert found["margin"] == pytest.approx(share * before["margin"], abs=1e-6)
+        for token, other in zip(found["tokens"], before["tokens"]):
+            assert token["weight"] == pytest.approx(share * other["weight"], abs=1e-6)
 
 
 def test_gradient_times_input(nlp):

@@ -74,9 +74,10 @@ def test_each_trained_pipeline_is_small_and_wants_a_version_that_is_there():
     assert all(path.stat().st_size < 6_000_000 for path in PIPELINES)
 
 
-def test_first_screen_of_the_readme(environment, tmp_path):
-    (code,) = blocks("python", "Try it")
-    *_, expected = blocks("", "Try it")
+@pytest.mark.parametrize("heading", ["Try it", "Ask why"])
+def test_code_of_the_readme_prints_what_it_says(heading, environment, tmp_path):
+    (code,) = blocks("python", heading)
+    *_, expected = blocks("", heading)
     assert run(["python", "-c", code], environment, tmp_path) == expected
 
 

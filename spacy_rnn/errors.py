@@ -32,6 +32,11 @@ class Errors:
         "[R006] The net was built for input of shape (tokens, {width}), but is given {found}. "
         "Build it with the width of what feeds it."
     )
+    R007 = (
+        "[R007] The layer '{layer}' has given {found} rows for the {expected} tokens of the text "
+        "'{text}'. If its tokens were split or merged after a component has read it, put "
+        "that component behind the one that does so."
+    )
 
     # layers
     R101 = (
@@ -437,6 +442,10 @@ class Errors:
         "with --component."
     )
     R653 = "[R653] No text of {path} is annotated with {what}, which the component '{name}' writes."
+    R654 = (
+        "[R654] The component '{name}' writes categories, but does not say what its labels are. A "
+        "report needs one with `labels` and `cfg`, as spaCy's TextCategorizer has them."
+    )
 
     # visual
     R801 = (

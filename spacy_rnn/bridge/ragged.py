@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from thinc.api import Model
 from thinc.types import Ragged
 
+from ..errors import Errors
 from .tokens import Tokens, lengths_of
 
 
@@ -116,12 +117,21 @@ def read_rows(layer: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
     return join(layer, Ys), backprop_flat
 
 
+def _check_rows(layer: Model, docs: List[Doc], Ys: List[Any]) -> None:
+    """RAISES: ValueError if a document with tokens has not a row for each of them."""
+    for doc, rows in zip(docs, Ys):
+        if len(doc) and len(rows) != len(doc):
+            facts = {"layer": layer.name, "found": len(rows), "expected": len(doc)}
+            raise ValueError(Errors.R007.format(text=doc.text[:60], **facts))
+
+
 def _read_documents(layer: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:
     if not any(map(len, tokens.docs)):
         width = layer.maybe_get_dim("nO") or 0
         return Rows(layer.ops.alloc2f(0, width), tokens.lengths), lambda dY: []
     Ys, backprop = layer(tokens.docs, is_train)
     xp: Any = layer.ops.xp
+    _check_rows(layer, tokens.docs, Ys)
     # Of a document without tokens, a transformer gives an array that has no width.
     whole = xp.concatenate([rows for rows in Ys if len(rows)])
     rows, sizes = tokens.rows, lengths_of(Ys)

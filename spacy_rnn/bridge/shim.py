@@ -164,11 +164,11 @@ class RNNShim(PyTorchShim):
 
         RETURNS: Its output, and a callback from the output's gradient to the input's.
         """
-        with torch.enable_grad():
+        with torch.inference_mode(False), torch.enable_grad():
             output = self._output_of(inputs)
 
         def backprop(d_output: Tensor) -> Tensor:
-            with one_thread():
+            with torch.inference_mode(False), one_thread():
                 return torch.autograd.grad(output, inputs.args[0], d_output)[0]
 
         return output, backprop
@@ -326,7 +326,10 @@ def differentiate_module(
     model: Model, args: Tuple[Tensor, ...]
 ) -> Tuple[Any, Callable[[Any], Any]]:
     """As `run_module`, in evaluation mode and for the gradient of the first argument alone."""
-    inputs = ArgsKwargs(args=(args[0].detach().requires_grad_(), *args[1:]), kwargs={})
+    with torch.inference_mode(False):
+        # What was made in inference mode has no gradient, but a copy made outside of it has.
+        first, *others = (arg.clone() if arg.is_inference() else arg for arg in args)
+        inputs = ArgsKwargs(args=(first.detach().requires_grad_(), *others), kwargs={})
     return _as_arrays(*shim_of(model).differentiate(inputs))
 
 

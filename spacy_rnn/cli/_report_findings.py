@@ -37,7 +37,8 @@ class Subject(NamedTuple):
     @property
     def threshold(self) -> float:
         """From which score on a label counts, where labels do not exclude each other."""
-        return float(self.pipe.cfg.get("threshold") or TRUE)
+        threshold = self.pipe.cfg.get("threshold")
+        return TRUE if threshold is None else float(threshold)
 
 
 class Mistake(NamedTuple):
@@ -135,7 +136,8 @@ def find_subject(nlp: Language, name: Optional[str]) -> Subject:
     """The component of a pipeline that a report is about.
 
     name: If it is given.
-    RAISES: ValueError if there is none of this name, or several and none is named.
+    RAISES: ValueError if there is none of this name, or several and none is named, and for one
+        that does not say what its labels are.
     """
     writers = find_writers(nlp)
     attrs = {**dict.fromkeys(writers.cats, "cats")}
@@ -145,7 +147,10 @@ def find_subject(nlp: Language, name: Optional[str]) -> Subject:
     name = next(iter(attrs)) if name is None else name
     if name not in attrs:
         raise ValueError(Errors.R651.format(name=name, found=", ".join(attrs)))
-    return Subject(name, nlp.get_pipe(name), attrs[name])
+    pipe = nlp.get_pipe(name)
+    if not hasattr(pipe, "labels") or not hasattr(pipe, "cfg"):
+        raise ValueError(Errors.R654.format(name=name))
+    return Subject(name, pipe, attrs[name])
 
 
 def find_findings(subject: Subject, examples: Sequence[Example]) -> Findings:

@@ -37,13 +37,14 @@ class ShortReader:
     def read(self, data: numpy.ndarray) -> numpy.ndarray:
         """Run all layers over a sequence.
 
-        data: Of shape (tokens, input_size), float32.
+        data: Of shape (tokens, input_size).
         RETURNS: Output of shape (tokens, directions * hidden_size), float32.
         RAISES: ValueError for data of another width.
         """
         self._rnn.check_width(data)
         with one_thread():
-            block = torch.from_numpy(data[:, None])
+            # oneDNN's kernel looks neither at strides nor at types.
+            block = torch.from_numpy(numpy.ascontiguousarray(data, dtype="float32")[:, None])
             if self._dtype != torch.float32:
                 block = block.to(self._dtype)
             for read_block in self._layers:

@@ -364,6 +364,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
     def _known(self, examples: List[Example]) -> Iterator[Tuple[numpy.ndarray, ...]]:
         """Logits, truths, and whether they are known: of the examples that say anything."""
+        validate_examples(examples, f"{type(self).__name__}.calibrate")
         self._validate_categories(examples)
         truths, known = self._examples_to_truth(examples)
         truths = self.model.ops.to_numpy(truths)
@@ -411,6 +412,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         RAISES: ValueError for a model that listens to another component, or reads whole documents
             only.
         """
+        self._check_kind_of(doc, Doc, "running_cats")
         listener = _listener_in(self.model)
         if listener is not None:
             raise ValueError(Errors.R703.format(name=self.name, layer=listener.name))

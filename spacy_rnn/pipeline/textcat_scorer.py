@@ -81,7 +81,7 @@ def _score_probabilities(
         "cats_ece": calibration_error(probs, truths, known, exclusive),
         "cats_ece_per_type": per_type,
     }
-    if not abstain:
+    if not abstain or not labels:
         return scores
     used = known.any(axis=1)
     probs, truths, known = probs[used], truths[used], known[used]

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional
 
 from spacy.language import Language
-from spacy.training import Example
+from spacy.training import Example, validate_examples
 from spacy.util import registry
 
 from ..errors import Errors
@@ -48,6 +48,7 @@ def calibrate_pipeline(
     RAISES: ValueError if there is no such classifier, or no example has its labels.
     """
     examples = list(examples)
+    validate_examples(examples, "calibrate_pipeline")
     pipes: Dict[str, Any] = {
         name: pipe for name, pipe in nlp.pipeline if getattr(pipe, "can_be_calibrated", False)
     }

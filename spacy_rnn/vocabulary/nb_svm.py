@@ -72,7 +72,7 @@ def fit_nb_svm(bags: Bags, size: int, target: Target, C: float) -> NBSVM:
     ratios = _log_count_ratios(products, truths, weights)
     frequencies = _log_frequencies(truths, weights, target.exclusive)
     # The bias is penalized as well: where a label is in no text, nothing else would hold it.
-    found = torch.zeros(size + 1, truths.shape[1])
+    found = torch.zeros(size + 1, truths.shape[1], dtype=torch.float32)
 
     def logits() -> Tensor:
         return products.of_ngrams(ratios * found[1:]) + frequencies + found[0]

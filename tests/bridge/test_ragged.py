@@ -246,3 +246,11 @@ def test_layers_that_give_no_width_where_there_are_no_tokens():
     assert backprop(Y) == [(0, 3), (2, 3), (0, 3), (1, 3)]
     Y, backprop = read_tokens(without_width(), Tokens.of(docs[:1]), True)
     assert Y.data.shape[0] == 0 and Y.lengths.tolist() == [0] and backprop(Y) == []
+
+
+def test_a_layer_that_lacks_rows_is_named():
+    """As one that reads what a component has made of a document before its tokens were split."""
+    docs = [NLP.make_doc(text) for text in ("", "the cat", "the dog saw")]
+    lacking = Model("lacking", lambda model, X, is_train: ([numpy.zeros((2, 3))] * 3, None))
+    with pytest.raises(ValueError, match="R007.*'lacking' has given 2 rows for the 3.*dog saw"):
+        read_tokens(lacking, Tokens(docs), False)

@@ -14,7 +14,7 @@ from spacy.training import Example
 from typer.testing import CliRunner
 
 from spacy_rnn.cli import app
-from spacy_rnn.cli._report_findings import Findings, Subject, around, find_findings
+from spacy_rnn.cli._report_findings import Findings, Subject, around, find_findings, find_subject
 from spacy_rnn.cli._report_page import Explained, make_page
 from spacy_rnn.cli._report_scores import find_groups, interval
 from tests.conftest import (
@@ -358,3 +358,21 @@ def test_interval():
     """Of 8 in 10, as in Wilson's formula."""
     assert interval(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert interval(0, 5)[0] == 0.0 and interval(5, 5)[1] == pytest.approx(1.0)
+
+
+def test_a_threshold_of_zero_is_one():
+    nlp = spacy.blank("en")
+    config = {"model": small_model(exclusive_classes=False), "threshold": 0.0}
+    nlp.add_pipe("textcat_multilabel_lstm", config=config)
+    assert find_subject(nlp, None).threshold == 0.0
+
+
+def test_a_function_has_no_report():
+    @spacy.Language.component("writes_cats", assigns=["doc.cats"])
+    def writes_cats(doc):
+        return doc
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("writes_cats")
+    with pytest.raises(ValueError, match="R654.*'writes_cats'"):
+        find_subject(nlp, None)

@@ -78,3 +78,15 @@ def test_leaves_no_trace():
     ShortReader(rnn).read(torch.randn(7, 4).numpy())
     assert all(weight.grad is None and weight.requires_grad for weight in rnn.parameters())
     assert torch.get_num_threads() == threads and torch.is_grad_enabled()
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_data_in_any_order_and_precision(cell):
+    """The rows of a view lie apart, and those of a transposed array side by side."""
+    rnn = make(cell, bidirectional=True)
+    reader, data = ShortReader(rnn), torch.randn(9, 4)
+    expected = packed_outputs(rnn, data)
+    every_other = torch.stack((data, data), 1).flatten(0, 1).numpy()[::2]
+    for same in (data.t().contiguous().t().numpy(), every_other, data.double().numpy()):
+        found = torch.from_numpy(reader.read(same))
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)

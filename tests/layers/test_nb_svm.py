@@ -1,6 +1,7 @@
 import numpy
 import pytest
 import spacy
+import torch
 from spacy.attrs import NORM
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -186,3 +187,14 @@ def test_a_pipeline_uses_it_from_the_first_step():
 def test_bad_arguments(settings, message):
     with pytest.raises(ValueError, match=message):
         build_nb_svm_v1(**settings)
+
+
+def test_torchs_default_dtype_does_not_matter():
+    expected = make().predict(docs_of(GOOD))
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = make().predict(docs_of(GOOD))
+    finally:
+        torch.set_default_dtype(before)
+    assert found.dtype == "float32" and numpy.allclose(found, expected, atol=1e-4)

@@ -3,6 +3,7 @@
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
+from spacy.training import Example
 
 from tests.conftest import TEXTS, make_examples
 from tests.pipeline.test_textcat_lstm import examples_for, make, make_trained
@@ -123,3 +124,10 @@ def test_an_extension_of_something_else_stays(other):
     with pytest.raises(ValueError, match=r"R328.*textcat_lstm.*abstain = 0\.0"):
         make(abstain=0.5)
     assert Doc.get_extension("abstained") == before
+
+
+def test_scores_before_there_are_labels():
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("textcat_lstm", config={"abstain": 0.5})
+    example = Example.from_dict(nlp.make_doc("x"), {"cats": {"A": 1.0}})
+    assert pipe.score([example])["cats_ece"] is None

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy
 import pytest
 import spacy
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, Span
@@ -355,7 +356,25 @@ def test_wrong_arguments(nlp, settings, message):
             call(nlp("film"), **settings)
 
 
+def test_in_inference_mode(nlp):
+    """Services often answer in it."""
+    pipe = pipe_of(nlp)
+    expected = pipe.explain(nlp(TEXTS[0]))
+    with torch.inference_mode():
+        found = pipe.explain(nlp(TEXTS[0]))
+        assert torch.is_inference_mode_enabled()
+    assert differ_in_weights(found, expected) < 1e-5
+    assert any(token["net"] for token in found["tokens"])
+
+
+def differ_in_weights(found, expected):
+    pairs = zip(found["tokens"], expected["tokens"])
+    return max(abs(one["weight"] - other["weight"]) for one, other in pairs)
+
+
 def test_what_is_no_document(nlp):
+    with pytest.raises(ValueError, match="R336.*running_cats of 'textcat_lstm'.*Doc.*found Span"):
+        pipe_of(nlp).running_cats(nlp("a film")[:1])
     with pytest.raises(ValueError, match="R336.*explain of 'textcat_lstm'.*Doc.*found str"):
         pipe_of(nlp).explain("a film")
     with pytest.raises(ValueError, match="R336.*score_spans of 'textcat_lstm'.*Span.*found Doc"):

@@ -277,6 +277,15 @@ def test_nothing_to_calibrate_on(trained):
     assert get_temperature(trained.get_pipe("textcat_lstm").model) == 1.0
 
 
+def test_what_is_no_example(trained):
+    doc = trained.make_doc("a film")
+    for examples in ([doc], ["a film"], [("a film", {"cats": {}})]):
+        with pytest.raises(TypeError, match="E978.*calibrate_pipeline"):
+            calibrate_pipeline(trained, examples)
+        with pytest.raises(TypeError, match="E978.*TextCatLSTM.calibrate"):
+            trained.get_pipe("textcat_lstm").calibrate(examples)
+
+
 def test_a_model_that_cannot_be_calibrated():
     nlp = spacy.blank("en")
     bow = {

@@ -259,6 +259,7 @@ def test_nothing_is_left_in_the_process(nlp, tmp_path, matplotlib):
     nlp.to_disk(tmp_path / "model-last")
     pyplot.rcParams["font.size"] = 17
     before = dict(pyplot.rcParams), random.getstate(), torch.random.get_rng_state()
+    figures = pyplot.get_fignums()
     numbers = numpy.random.get_state()[1].copy()
     _, _, step, _ = started(nlp, train_sample=make_examples, dev_sample=make_examples)
     step(info(0, 0.5, 0.5, tmp_path))
@@ -266,7 +267,7 @@ def test_nothing_is_left_in_the_process(nlp, tmp_path, matplotlib):
     assert dict(pyplot.rcParams) == before[0] and random.getstate() == before[1]
     assert torch.equal(torch.random.get_rng_state(), before[2])
     assert numpy.array_equal(numpy.random.get_state()[1], numbers)
-    assert pyplot.get_fignums() == []
+    assert pyplot.get_fignums() == figures
     pyplot.rcdefaults()
 
 

@@ -121,8 +121,10 @@ def _check_rows(layer: Model, docs: List[Doc], Ys: List[Any]) -> None:
     """RAISES: ValueError if a document with tokens has not a row for each of them."""
     for doc, rows in zip(docs, Ys):
         if len(doc) and len(rows) != len(doc):
-            facts = {"layer": layer.name, "found": len(rows), "expected": len(doc)}
-            raise ValueError(Errors.R007.format(text=doc.text[:60], **facts))
+            message = Errors.R007.format(
+                layer=layer.name, found=len(rows), expected=len(doc), text=doc.text[:60]
+            )
+            raise ValueError(message)
 
 
 def _read_documents(layer: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callable]:

@@ -291,14 +291,22 @@ class RunningNBSVM(Running):
         rows, tokens = self._known(windows)
         texts = numpy.arange(len(X.lengths)).repeat(X.lengths)[tokens]
         new = (seen[texts, rows >> 3] >> (rows & 7).astype("uint8")) & 1 == 0
-        pairs = numpy.unique(texts[new] * len(self.table) + rows[new])
-        texts, rows = pairs // max(len(self.table), 1), pairs % max(len(self.table), 1)
+        # Most words of a text come again.
+        if numpy.count_nonzero(new):
+            self._add_new(texts[new], rows[new], sums, seen)
+        last[:] = windows[X.lengths.cumsum() - 1, 1:]
+        return self._logits(sums)
+
+    def _add_new(
+        self, texts: numpy.ndarray, rows: numpy.ndarray, sums: numpy.ndarray, seen: numpy.ndarray
+    ) -> None:
+        """Add n-grams that texts did not have. One may come twice in what was added to a text."""
+        pairs = numpy.unique(texts * len(self.table) + rows)
+        texts, rows = pairs // len(self.table), pairs % len(self.table)
         bits = numpy.left_shift(1, rows & 7).astype("uint8")
         numpy.bitwise_or.at(seen, (texts, rows >> 3), bits)
         numpy.add.at(sums[:, 0], texts, 1.0)
         numpy.add.at(sums[:, 1:], texts, self.weights[rows])
-        last[:] = windows[X.lengths.cumsum() - 1, 1:]
-        return self._logits(sums)
 
     def _known(self, windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The rows of the n-grams that end in each word, and the number of the word."""

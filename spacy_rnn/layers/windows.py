@@ -31,11 +31,12 @@ def windows_of(words: numpy.ndarray, lengths: numpy.ndarray, last: numpy.ndarray
 def ngrams_that_end(windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
     """Hashes of the n-grams that end in each word, one word's after the other's, and how many
     each word has. windows: From `windows_of`."""
-    size = windows.shape[1]
-    keys = [windows[:, -1]]
+    words, size = windows.shape
+    keys = numpy.empty((words, size), dtype="uint64")
+    keys[:, 0] = windows[:, -1]
     for length in range(2, size + 1):
         part = windows[:, size - length :]
-        keys.append(CPU.ngrams(length, part.ravel())[::length])
+        keys[:, length - 1] = CPU.ngrams(length, part.ravel())[::length]
     # Those of one word, two and so on; not from before the text's first word.
     whole = windows[:, ::-1] != 0
-    return numpy.stack(keys, axis=1)[whole], whole.sum(axis=1)
+    return keys[whole], numpy.add.reduce(whole, axis=1)

@@ -180,7 +180,7 @@ class Explained:
             try:
                 data = self.pipe.explain(mistake.doc, label=mistake.label)
                 return draw({**data, **settings_of(mistake.doc)}, "words")
-            except (ValueError, NotImplementedError) as error:
+            except ValueError as error:
                 # As for a model that has a layer of another kind.
                 self.problem = str(error)
         text = escape(mistake.doc.text)

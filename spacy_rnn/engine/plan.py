@@ -59,7 +59,8 @@ MAX_NUMPY_PRODUCT = 262_144
 MAX_NUMPY_STEP = 1_000_000
 # So many tokens of a text are read step by step in a stream; more of them by segments.
 FEW = 32
-# So many words are found by a search before a look into buckets is over.
+# So many words are found by a search before a look into buckets is over: `python -m
+# benchmarks.latency`.
 FEW_KEYS = 128
 # Tokens that go through a model at a time. Fewer leave each thread too few rows; more gain
 # little, and memory grows with them.

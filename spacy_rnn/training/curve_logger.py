@@ -104,6 +104,10 @@ class CurveLog:
         self.pipes = [name for name, pipe in nlp.pipeline if getattr(pipe, "is_trainable", False)]
         self.headings = _headings(nlp, settings["score_weights"])
         self.samples = {kind: read for kind, read in samples.items() if read is not None}
+        # `Span._.cats` stays that of the pipeline in training.
+        settings_of = {name: getattr(pipe, "cfg", {}) for name, pipe in nlp.pipeline}
+        set_on = [name for name, cfg in settings_of.items() if cfg.get("span_cats")]
+        self.overrides = {f"components.{name}.span_cats": False for name in set_on}
         self.stdout = stdout
         self.format = format
         self.rows: List[Dict[str, Any]] = []
@@ -153,7 +157,7 @@ class CurveLog:
         """What a pipeline has on a sample: scores of training texts, losses of dev texts."""
         with _random_state_stays():
             fix_random_seed(SEED)
-            nlp = spacy.load(saved)
+            nlp = spacy.load(saved, config=self.overrides)
             examples = list(read(nlp))
             if not examples:
                 raise ValueError(Errors.R405.format(path=f"The reader {kind}_sample"))

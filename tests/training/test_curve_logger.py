@@ -13,7 +13,7 @@ import spacy
 import srsly
 import torch
 from spacy.cli.train import train as train_by_config
-from spacy.tokens import DocBin
+from spacy.tokens import DocBin, Span
 from spacy.training.loop import train as train_nlp
 from spacy.util import registry
 from thinc.api import Config
@@ -269,6 +269,21 @@ def test_nothing_is_left_in_the_process(nlp, tmp_path, matplotlib):
     assert numpy.array_equal(numpy.random.get_state()[1], numbers)
     assert pyplot.get_fignums() == figures
     pyplot.rcdefaults()
+
+
+@needs_matplotlib
+def test_scores_of_spans_stay_those_of_the_pipeline_in_training(tmp_path):
+    nlp = spacy.blank("en")
+    pipe = nlp.add_pipe("textcat_lstm", config={"model": small_model(), "span_cats": True})
+    try:
+        nlp.initialize(lambda: make_examples(nlp))
+        nlp.to_disk(tmp_path / "model-last")
+        _, _, step, _ = started(nlp, train_sample=make_examples)
+        step(info(0, 0.5, 0.5, tmp_path))
+        assert rows_of(tmp_path)[0]["train"]
+        assert Span.get_extension("cats")[2].pipe is pipe
+    finally:
+        Span.remove_extension("cats")
 
 
 @needs_matplotlib

@@ -25,6 +25,8 @@ HEADERS: List[Tuple[bytes, bytes]] = [
 BESIDE, PER_CHARACTER = 65_536, 12
 # The page takes no files.
 UPLOAD = "/upload"
+# Texts at once, of all browsers: each browser sends one for each score and picture at a time.
+MOST_REQUESTS = 100
 
 
 class Guard:
@@ -36,6 +38,7 @@ class Guard:
     def __init__(self, app: App, max_length: int):
         self.app = app
         self.most = BESIDE + PER_CHARACTER * max_length
+        self.requests = 0
 
     async def __call__(self, scope: Dict[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -45,6 +48,19 @@ class Guard:
         if scope["path"].rstrip("/").endswith(UPLOAD):
             await _answer(send, 404, "This page takes no files.")
             return
+        if scope["method"] == "GET":
+            await self.app(scope, receive, _with_headers(send))
+            return
+        if self.requests == MOST_REQUESTS:
+            await _answer(send, 503, "Too many texts at once: try again.")
+            return
+        self.requests += 1
+        try:
+            await self._answer_body(scope, receive, send)
+        finally:
+            self.requests -= 1
+
+    async def _answer_body(self, scope: Dict[str, Any], receive: Receive, send: Send) -> None:
         body = await _read_body(scope, receive, self.most)
         if body is None:
             await _answer(send, 413, Errors.R827.format(most=f"{self.most:,}"))

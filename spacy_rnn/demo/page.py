@@ -83,6 +83,8 @@ def add_model(gr: Any, box: Any, model: DemoModel, max_length: int) -> None:
     gr.HTML(heading(model), apply_default_css=False)
     on_change: Dict[str, Any] = {
         "trigger_mode": "always_last",
+        # Gradio's queue loses an event that comes just as it closes the stream of the last one.
+        "queue": False,
         "show_progress": "hidden",
         "api_visibility": "private",
     }

@@ -7,8 +7,8 @@ from .guard import Guard
 from .models import DemoModel
 from .page import CSS, FONTS, import_gradio, make_page
 
-# Events that wait at most, of all browsers, and browsers whose texts are kept.
-MOST_EVENTS, MOST_SESSIONS = 100, 1000
+# Texts that are read at once, of all browsers, and browsers whose texts are kept.
+MOST_THREADS, MOST_SESSIONS = 4, 1000
 
 
 def start(models: Sequence[DemoModel], *, host: str, port: int, max_length: int) -> Any:
@@ -26,13 +26,13 @@ def start(models: Sequence[DemoModel], *, host: str, port: int, max_length: int)
     from starlette.middleware import Middleware
 
     blocks = make_page(gr, models, max_length)
-    blocks.queue(max_size=MOST_EVENTS)
     theme = gr.themes.Default(primary_hue="blue", font=FONTS, font_mono=["monospace"])
     try:
         blocks.launch(
             server_name=host,
             server_port=port,
             app_kwargs={"middleware": [Middleware(Guard, max_length=max_length)]},
+            max_threads=MOST_THREADS,
             state_session_capacity=MOST_SESSIONS,
             theme=theme,
             css=CSS,

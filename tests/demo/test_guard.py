@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from spacy_rnn.demo.guard import BESIDE, PER_CHARACTER, POLICY, Guard
+from spacy_rnn.demo.guard import BESIDE, MOST_REQUESTS, PER_CHARACTER, POLICY, Guard
 
 MOST = BESIDE + PER_CHARACTER * 10
 
@@ -22,7 +22,7 @@ async def echo(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 
-def request(*chunks, path="/gradio_api/queue/join", headers=(), kind="http", gone=False):
+def request(*chunks, path="/gradio_api/run/predict", headers=(), kind="http", gone=False):
     """RETURNS: Status, headers and body of the answer, and how many chunks were read."""
     messages = [
         {"type": "http.request", "body": chunk, "more_body": gone or i + 1 < len(chunks)}
@@ -37,7 +37,7 @@ def request(*chunks, path="/gradio_api/queue/join", headers=(), kind="http", gon
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "path": path, "headers": list(headers)}
+    scope = {"type": kind, "method": "POST", "path": path, "headers": list(headers)}
     asyncio.run(Guard(echo, 10)(scope, receive, send))
     body = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], dict(sent[0]["headers"]), body, len(messages) - len(left)
@@ -96,3 +96,35 @@ def test_what_is_no_request_of_a_page_goes_through():
 
     asyncio.run(Guard(app, 10)({"type": "lifespan"}, "receive", "send"))
     assert seen == [({"type": "lifespan"}, "receive", "send")]
+
+
+def test_texts_at_once_are_bounded_and_pages_are_not():
+    statuses = []
+
+    async def ask(guard, method, end):
+        async def receive():
+            await end.wait()
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            statuses.append(message.get("status"))
+
+        await guard({"type": "http", "method": method, "path": "/", "headers": []}, receive, send)
+
+    async def page(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def crowd():
+        guard, end = Guard(page, 10), asyncio.Event()
+        waiting = [asyncio.ensure_future(ask(guard, "POST", end)) for _ in range(MOST_REQUESTS)]
+        await asyncio.sleep(0)
+        await ask(guard, "POST", end)
+        assert statuses == [503, None]
+        await ask(guard, "GET", end)
+        assert statuses[2:] == [200]
+        end.set()
+        await asyncio.gather(*waiting)
+        await ask(guard, "POST", end)
+        assert statuses[3:] == [200] * (MOST_REQUESTS + 1)
+
+    asyncio.run(crowd())

@@ -115,8 +115,8 @@ class Errors:
     )
     R307 = "[R307] label_smoothing of '{name}' is {value}, but must be at least 0 and below 1."
     R308 = (
-        "[R308] Cannot load the component '{name}': its {path} is {problem}. Copy the pipeline's "
-        "folder again, or train it again."
+        "[R308] Cannot load the component '{name}': its {path} is {problem}. Download or copy the "
+        "pipeline again, with all its files, or train it again."
     )
     R309 = (
         "[R309] No training example of component '{name}' has a label. For text "
@@ -171,6 +171,17 @@ class Errors:
         "[R320] The values of labels of the text '{text}' sum to {total}. The labels of '{name}' "
         "exclude each other: the values of a text must sum to 1, where a label that is left out "
         "counts as 0, or all be 0; use `textcat_multilabel_lstm` where they do not."
+    )
+    R321 = (
+        "[R321] Cannot load the component '{name}': its {path} is not as it was saved, as the "
+        "checksums show. Download or copy the pipeline again, with all its files. To change a "
+        "setting of a saved pipeline, use `spacy.load(path, config=...)`."
+    )
+    R322 = (
+        "[R322] Cannot load the component '{name}': it was saved by spacy-rnn {version} in format "
+        "{found}, and this is spacy-rnn {mine}, which knows formats up to {known}. Install the "
+        'other: `pip install "spacy-rnn>={version}"`. If that is installed, the file `cfg` is '
+        "damaged: download or copy the pipeline again."
     )
     R330 = "[R330] The component '{name}' has no label '{label}'. Its labels are: {allowed}."
     R331 = (

@@ -1,6 +1,7 @@
 """Loading a model as a whole or not at all."""
 
 import copy
+import gc
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Optional, Tuple
 
@@ -27,6 +28,17 @@ def unchanged_on_error(model: Model) -> Iterator[None]:
         for node, state in before:
             _restore(node, state)
         raise
+
+
+@contextmanager
+def collector_as_before() -> Iterator[None]:
+    """Leave Python's garbage collector on or off as it is. srsly turns it off to read msgpack, and
+    leaves it so where that fails."""
+    enabled = gc.isenabled()
+    try:
+        yield
+    finally:
+        (gc.enable if enabled else gc.disable)()
 
 
 def is_setting(value: Any) -> bool:

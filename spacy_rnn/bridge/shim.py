@@ -45,6 +45,7 @@ class RNNShim(PyTorchShim):
         self, build: Callable[..., nn.Module], name: str, *, max_grad_norm: float = 0.0
     ) -> None:
         super().__init__(None)
+        self._module: Optional[nn.Module] = None
         self.build_module = build
         self.name = name
         self.max_grad_norm = max_grad_norm
@@ -58,8 +59,8 @@ class RNNShim(PyTorchShim):
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
         copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
         copied.cfg = copy.deepcopy(self.cfg, memo)
-        copied._model = copy.deepcopy(self._model, memo)
-        for part in copied._model.modules() if copied._model is not None else ():
+        copied._module = copy.deepcopy(self._module, memo)
+        for part in copied._module.modules() if copied._module is not None else ():
             # cuDNN wants a layer's weights in one piece of memory; a copy has them in many.
             if isinstance(part, nn.RNNBase):
                 part.flatten_parameters()
@@ -85,7 +86,7 @@ class RNNShim(PyTorchShim):
 
     def set_module(self, config: Dict[str, Any], module: Optional[nn.Module]) -> None:
         """Replace the module, None for one that is not built yet."""
-        self.cfg, self._model = config, module
+        self.cfg, self._module = config, module
         self._row_updates = {}
         self.version += 1
 
@@ -93,9 +94,9 @@ class RNNShim(PyTorchShim):
     def module(self) -> Any:
         """The torch module. RAISES: KeyError if there is none yet, which spaCy
         reports as a component that was not initialized (E109)."""
-        if self._model is None:
+        if self._module is None:
             raise KeyError(Errors.R101.format(name=self.name))
-        return self._model
+        return self._module
 
     @property
     def device(self) -> Any:
@@ -175,11 +176,11 @@ class RNNShim(PyTorchShim):
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update all parameters that have a gradient, and drop their gradients."""
-        if self._model is None:
+        if self._module is None:
             return
         if self.max_grad_norm > 0:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self.max_grad_norm)
-        for name, parameter in self._model.named_parameters():
+            nn.utils.clip_grad_norm_(self._module.parameters(), self.max_grad_norm)
+        for name, parameter in self._module.named_parameters():
             if parameter.grad is not None:
                 self._update_parameter(optimizer, name, parameter)
                 parameter.grad = None
@@ -213,7 +214,7 @@ class RNNShim(PyTorchShim):
         """Use other weights, such as averages, within the context. params: By the optimizer's
         keys; None, as it is where the optimizer keeps no averages, leaves the weights."""
         backup = {}
-        named = self._model.named_parameters() if self._model is not None else ()
+        named = self._module.named_parameters() if self._module is not None else ()
         try:
             for name, parameter in named:
                 value = (params or {}).get((self.id, name))
@@ -231,9 +232,9 @@ class RNNShim(PyTorchShim):
             self.version += 1
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Move the module, as thinc's shim does."""
-        if self._model is not None:
-            super().to_device(device_type, device_id)
+        """Move the module: to a "gpu", or to the "cpu", whose number does not count."""
+        if self._module is not None:
+            self._module.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
             self.version += 1
 
     def to_bytes(self) -> bytes:
@@ -241,8 +242,8 @@ class RNNShim(PyTorchShim):
         from safetensors.torch import save
 
         state = b""
-        if self._model is not None:
-            tensors = self._model.state_dict()
+        if self._module is not None:
+            tensors = self._module.state_dict()
             state = save({name: t.cpu().contiguous() for name, t in tensors.items()})
         return srsly.msgpack_dumps({"config": self.cfg, "state": state})
 
@@ -297,6 +298,12 @@ def _check_tensors(found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> Non
             )
         if not numpy.isfinite(tensor.numpy()).all():
             raise ValueError(f"'{name}' has values that are not numbers")
+
+
+def module_of(shim: Any) -> Optional[nn.Module]:
+    """The torch module of a shim, None where it is not built yet. thinc's shims have no public name
+    for it."""
+    return next((part for part in vars(shim).values() if isinstance(part, nn.Module)), None)
 
 
 def shim_of(model: Model) -> RNNShim:

@@ -2,12 +2,12 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any, Iterable, Iterator, NoReturn, Sequence
+from typing import Any, Dict, Iterable, Iterator, NoReturn, Optional, Sequence
 
 import typer
-from spacy.cli._util import NoSuchOption
 from spacy.tokens import DocBin
 from spacy.training import Example
+from spacy.util import import_file
 from thinc.api import ConfigValidationError
 from tqdm.auto import tqdm
 from typer.core import TyperGroup
@@ -86,8 +86,6 @@ def errors_as_messages() -> Iterator[None]:
             for problem in error.errors or ()
         )
         fail(f"{error.title}: {problems or error.desc}")
-    except NoSuchOption as error:
-        fail(error.format_message())
     except KeyError as error:
         # thinc's errors of layers without weights. Any other is a fault of the program.
         if not str(error.args[0]).startswith("["):
@@ -95,6 +93,26 @@ def errors_as_messages() -> Iterator[None]:
         fail(str(error.args[0]))
     except (OSError, ValueError, ImportError) as error:
         fail(str(error))
+
+
+def import_code(path: Optional[Path]) -> None:
+    """Run a Python file of the user's, for what it registers."""
+    if path is not None:
+        import_file("python_code", path)
+
+
+def parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
+    """Settings of a config, as they are given to `spacy train` on the command line. One that no
+    config can have ends the command.
+
+    RAISES: ImportError if spaCy has moved its parser, which has no public name.
+    """
+    from spacy.cli._util import NoSuchOption, parse_config_overrides
+
+    try:
+        return parse_config_overrides(list(arguments))
+    except NoSuchOption as error:
+        fail(error.format_message())
 
 
 def fail(message: str) -> NoReturn:

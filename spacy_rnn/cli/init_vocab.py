@@ -5,7 +5,6 @@ from typing import Callable, Iterable, Optional
 
 import srsly
 import typer
-from spacy.cli._util import import_code, parse_config_overrides
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import (
@@ -21,7 +20,7 @@ from ..errors import Errors
 from ..training.init_vocab import find_embeddings
 from ..vocabulary.learning import learn_vocab
 from ..whole_file import write_whole
-from ._app import app, errors_as_messages
+from ._app import app, errors_as_messages, import_code, parse_overrides
 
 
 @app.command(
@@ -52,9 +51,9 @@ def init_vocab(
     `spacy.read_labels.v1`, or to the callback `spacy-rnn.init_vocab.v1`. Settings of the
     config can be overridden as in `spacy train`: --paths.train corpus/train.spacy.
     """
-    import_code(code)
     with errors_as_messages():
-        overrides = parse_config_overrides(ctx.args)
+        import_code(code)
+        overrides = parse_overrides(ctx.args)
         config = load_config(config_path, overrides=overrides).interpolate()
         nlp = load_model_from_config(config, auto_fill=True)
         corpus = training_corpus(nlp)

@@ -366,8 +366,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Logits, truths, and whether they are known: of the examples that say anything."""
         validate_examples(examples, f"{type(self).__name__}.calibrate")
         self._validate_categories(examples)
-        truths, known = self._examples_to_truth(examples)
-        truths = self.model.ops.to_numpy(truths)
+        truths, known = self._truths_of(examples)
         if self.exclusive_classes:
             # Rounded values sum to almost 1.
             totals = truths.sum(axis=1, keepdims=True)
@@ -497,8 +496,21 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         xp: Any = self.model.ops.xp
         if not xp.isfinite(scores).all():
             raise self._not_a_number(list(examples))
-        truths, known = self._examples_to_truth(examples)
-        return self._cross_entropy(scores, truths, self.model.ops.asarray(known))  # type: ignore
+        truths, known = map(self.model.ops.asarray2f, self._truths_of(list(examples)))
+        return self._cross_entropy(scores, truths, known)
+
+    def _truths_of(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """What examples say of each label, and 1 where they say anything: both of shape (examples,
+        labels). Of labels that exclude each other, those that are not named are false."""
+        shape = len(examples), len(self.labels)
+        truths, known = numpy.zeros(shape, dtype="f"), numpy.ones(shape, dtype="f")
+        for i, eg in enumerate(examples):
+            for j, label in enumerate(self.labels):
+                if label in eg.reference.cats:
+                    truths[i, j] = eg.reference.cats[label]
+                elif self.support_missing_values:
+                    known[i, j] = 0.0
+        return truths, known
 
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         return softmax_cross_entropy(

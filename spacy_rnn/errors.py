@@ -444,6 +444,10 @@ class Errors:
         "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
         "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
     )
+    R637 = (
+        "[R637] {path} unpacks to more than {times} times its size, as no texts do. If it is what "
+        "it should be, give the folder unpacked from it."
+    )
     R651 = (
         "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
         "{found}."

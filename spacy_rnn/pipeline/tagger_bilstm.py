@@ -1,6 +1,6 @@
 """`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
 import numpy
 from spacy.attrs import IS_SPACE, ORTH, POS, TAG
@@ -205,10 +205,9 @@ class TaggerBiLSTM(Component, Tagger):
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
         if labels is not None:
             return list(labels)
-        found = [self.vocab.strings[value] for value in sorted(counts.tags)]
-        positive = sorted(label for label in found if not self._is_negative(label))
+        positive = sorted(tag for tag in counts.tags if not self._is_negative(tag))
         if not positive and not self.labels:
-            error = Errors.R316 if found else Errors.R311
+            error = Errors.R316 if counts.tags else Errors.R311
             attr, prefix = self.cfg["attr"].lower(), self.cfg["neg_prefix"]
             raise self._error(error, attr=attr, prefix=prefix)
         return positive
@@ -374,7 +373,8 @@ class TaggerBiLSTM(Component, Tagger):
         values = values if tokens.rows is None else values[tokens.rows]
         values[tokens.keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
-        names = [self.vocab.strings[value] for value in found.tolist()]
+        # The reference may have another vocabulary than the component.
+        names = Tokens([eg.reference for eg in examples]).strings(found)
         negative = numpy.asarray([self._is_negative(name) for name in names])
         rows = numpy.asarray([self._row_of(name) for name in names])
         return rows[index], negative[index]
@@ -407,7 +407,7 @@ class TagCounts:
     def __init__(self, attr: int) -> None:
         self.attr = attr
         self.words: List[numpy.ndarray] = []
-        self.tags: set = set()
+        self.tags: Set[str] = set()
 
     def add(self, eg: Example) -> None:
         """Count the words of an example that have a tag, and the tags."""
@@ -415,7 +415,7 @@ class TagCounts:
         tags = gold.to_array(self.attr)
         tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
         self.words.append(gold.to_array(ORTH)[tagged])
-        self.tags.update(numpy.unique(tags[tagged]).tolist())
+        self.tags.update(gold.vocab.strings[tag] for tag in numpy.unique(tags[tagged]).tolist())
 
 
 def _aligned(eg: Example, attr: str) -> numpy.ndarray:

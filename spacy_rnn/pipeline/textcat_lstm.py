@@ -528,19 +528,25 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples. Those without cats do not count: in a corpus that
         several components learn from, nothing is known of them. Of soft values the highest
-        counts as true, or all from 0.5 on where labels do not exclude each other."""
+        counts as true, or all from 0.5 on where labels do not exclude each other.
+
+        RAISES: ValueError for a value outside of 0 to 1.
+        """
         known = [eg for eg in examples if eg.reference.cats]
+        for eg in known:
+            self._check_values(eg.reference)
         return super().score([with_hard_cats(eg, self.exclusive_classes) for eg in known], **kwargs)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
-            cats = eg.reference.cats
-            for label, value in cats.items():
-                if not is_probability(value):
-                    text = start_of(eg.reference)
-                    raise self._error(Errors.R302, label=label, value=value, text=text)
+            self._check_values(eg.reference)
             if self.exclusive_classes:
                 self._check_sum(eg.reference)
+
+    def _check_values(self, doc: Doc) -> None:
+        for label, value in doc.cats.items():
+            if not is_probability(value):
+                raise self._error(Errors.R302, label=label, value=value, text=start_of(doc))
 
     def _check_sum(self, doc: Doc) -> None:
         true = [label for label, value in doc.cats.items() if value == 1.0]
@@ -553,7 +559,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
 def is_probability(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, (numbers.Real, numpy.bool_)) and 0.0 <= float(value) <= 1.0
+    return isinstance(value, (numbers.Real, numpy.bool_)) and bool(0.0 <= value <= 1.0)
 
 
 def with_hard_cats(eg: Example, exclusive: bool) -> Example:

@@ -12,6 +12,8 @@ from thinc.backends import get_array_ops
 from ..errors import Errors
 from .shim import module_of
 
+# What a layer is as a plain attribute, which thinc has no function for.
+PLAIN = ("name",)
 # What layers learn that version 0.4 or 0.6 did not know.
 NEWER = ("rarity", "temperature")
 
@@ -59,8 +61,7 @@ def load_model(model: Model, data: bytes) -> None:
     _widen(model)
     for node, state in before:
         node.attrs.update({k: v for k, v in state["attrs"].items() if is_setting(v)})
-        node.name = state["name"]
-        _restore_refs(node, state)
+        _restore_named(node, state)
     check_model(model)
 
 
@@ -102,7 +103,7 @@ def _widen(model: Model) -> None:
 
 def _state_of(node: Model) -> Dict[str, Any]:
     return {
-        "name": node.name,
+        **{part: getattr(node, part) for part in PLAIN},
         "attrs": dict(node.attrs),
         "dims": {name: node.maybe_get_dim(name) for name in node.dim_names},
         "refs": {name: node.maybe_get_ref(name) for name in node.ref_names},
@@ -112,7 +113,6 @@ def _state_of(node: Model) -> Dict[str, Any]:
 
 
 def _restore(node: Model, state: Dict[str, Any]) -> None:
-    node.name = state["name"]
     # thinc changes a dimension only where no parameter has it.
     for name in node.param_names:
         node.set_param(name, None)
@@ -122,12 +122,14 @@ def _restore(node: Model, state: Dict[str, Any]) -> None:
         node.set_param(name, value)
     node.attrs.clear()
     node.attrs.update(state["attrs"])
-    _restore_refs(node, state)
+    _restore_named(node, state)
     for shim, config, module in state["shims"]:
         shim.set_module(config, module)
 
 
-def _restore_refs(node: Model, state: Dict[str, Any]) -> None:
+def _restore_named(node: Model, state: Dict[str, Any]) -> None:
+    for part in PLAIN:
+        setattr(node, part, state[part])
     for name in node.ref_names:
         node.set_ref(name, state["refs"].get(name))
 

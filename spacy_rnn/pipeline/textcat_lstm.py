@@ -475,6 +475,16 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         loss, others = settings.learn(self.model, tokens.docs, loss_of)
         return {self.name: loss, **{f"{self.name}.{kind}": v for kind, v in others.items()}}
 
+    def get_progress(self) -> Dict[str, Any]:
+        """What the next steps of training depend on beside the model, as JSON values: how far the
+        texts of semi_supervised were read."""
+        return {} if self.semi_supervised is None else self.semi_supervised.texts.get_progress()
+
+    def set_progress(self, progress: Dict[str, Any]) -> None:
+        """Go on as another component would have. progress: As that one gave it."""
+        if self.semi_supervised is not None:
+            self.semi_supervised.texts.set_progress(progress)
+
     def _check_truths(self, examples: List[Example]) -> None:
         for eg in examples:
             unknown = [label for label in eg.reference.cats if label not in self.cfg["labels"]]

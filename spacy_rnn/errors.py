@@ -16,6 +16,12 @@ class Warnings:
         "training data: the model can only learn never to predict them."
     )
     W010 = "[W010] The curves of this training could not be {what} ({problem}). Training goes on."
+    W011 = (
+        "[W011] The loss of '{name}' has been at {loss} for an epoch, where {chance} is that of "
+        "guessing by how frequent labels are: nothing was learned of the texts. Look at the "
+        "learning rate, too low or too high; at whether labels belong to their texts; at the order "
+        "of the texts; and at what the component reads by, such as a frozen tok2vec."
+    )
 
 
 class Errors:

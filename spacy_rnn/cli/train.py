@@ -4,7 +4,7 @@ import logging
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, List, Optional, Tuple
 
 import spacy
 import typer
@@ -27,9 +27,9 @@ from ._app import app, errors_as_messages
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def train(
-    ctx: typer.Context,
-    config: Optional[Path] = typer.Argument(
+    arguments: Optional[List[str]] = typer.Argument(
         None,
+        metavar="[CONFIG]",
         help="The training config. After it come settings, as in `spacy train`: "
         "--training.max_steps 500. With --resume it may be left out.",
     ),
@@ -59,7 +59,8 @@ def train(
         spacy.util.logger.setLevel(logging.DEBUG)
     import_code(code)
     with errors_as_messages():
-        status = run(config, output, resume, gpu_id, parse_config_overrides(ctx.args))
+        config, settings = split_arguments(arguments or [])
+        status = run(config, output, resume, gpu_id, parse_config_overrides(settings))
     if status:
         msg.warn("Interrupted.")
         # Not by wasabi, which breaks lines that are to be copied.
@@ -68,6 +69,13 @@ def train(
         # As a shell says it of a command that a signal has ended.
         raise typer.Exit(128 + status)
     msg.good(f"Saved pipelines to {output}")
+
+
+def split_arguments(arguments: List[str]) -> Tuple[Optional[Path], List[str]]:
+    """The config, None if it was left out, and the settings, which begin with `--`."""
+    if not arguments or arguments[0].startswith("--"):
+        return None, arguments
+    return Path(arguments[0]), arguments[1:]
 
 
 def run(
@@ -105,7 +113,9 @@ def find_config(
     """
     given: Optional[Config] = None
     if path is not None:
-        require_path(path, "Check the path. `spacy-rnn init-config` makes a config.")
+        # As in spaCy, - is standard input.
+        if str(path) != "-":
+            require_path(path, "Check the path. `spacy-rnn init-config` makes a config.")
         given = load_config(path, overrides=overrides, interpolate=False)
     if checkpoint is not None:
         return checkpoint.config(given, overrides)

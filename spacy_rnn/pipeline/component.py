@@ -24,6 +24,9 @@ class Component(Represented, SafeLoading):
     _forward: Callable[[Any, Tokens, bool], Tuple[Any, Callable]]
     _rehearsal_model: Any
     finish_update: Callable[[Any], None]
+    # The mean loss of guessing by how frequent labels are in the texts that the component was
+    # initialized with. None where these do not say: see `training.chance`.
+    chance_loss: Optional[float] = None
 
     def update(
         self,

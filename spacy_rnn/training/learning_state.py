@@ -19,6 +19,7 @@ Arrays = Dict[str, numpy.ndarray]
 Key = Tuple[int, str]
 # What the optimizer keeps of each weight.
 TABLES = ("mom1", "mom2", "averages")
+DROPOUT = "dropout_rate"
 
 
 class LearningState:
@@ -75,6 +76,12 @@ class LearningState:
         rest = {
             "updates": {names[key]: count for key, count in self.optimizer.nr_update.items()},
             "progress": {name: pipe.get_progress() for name, pipe in self._that_tell()},
+            # A step sets it, and it is saved with the pipeline.
+            "dropout": {
+                place: layer.attrs[DROPOUT]
+                for place, layer in self.layers.items()
+                if DROPOUT in layer.attrs
+            },
         }
         return arrays, rest
 
@@ -136,6 +143,8 @@ class LearningState:
                 getattr(self.optimizer, table)[self.keys[name]] = xp.array(value)
         for name, count in rest["updates"].items():
             self.optimizer.nr_update[self.keys[name]] = count
+        for place, rate in rest["dropout"].items():
+            self.layers[place].attrs[DROPOUT] = rate
         for place, shim in self.shims.items():
             if hasattr(shim, "set_progress"):
                 shim.set_progress(self.optimizer, _part(arrays, f"progress/{place}"))

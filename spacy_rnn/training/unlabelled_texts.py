@@ -23,8 +23,8 @@ class UnlabelledTexts:
 
     The order is mixed within the next 2,000 documents, so a file that is sorted, by label or by
     date, should be mixed before. It comes from a seed that is drawn from numpy's random state,
-    which spaCy seeds. What is drawn after that is drawn apart from all other random numbers, so that
-    the order is the same when a training goes on after an interruption.
+    which spaCy seeds. All else is drawn apart from other random numbers, so that the order is the
+    same when a training goes on after an interruption.
 
     read: The reader, as those in `[corpora]` of a config; None for no texts.
     nlp: The pipeline whose tokenizer reads them.

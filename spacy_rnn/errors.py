@@ -16,6 +16,12 @@ class Warnings:
         "training data: the model can only learn never to predict them."
     )
     W010 = "[W010] The curves of this training could not be {what} ({problem}). Training goes on."
+    W011 = (
+        "[W011] The loss of '{name}' has been at {loss} for an epoch, where {chance} is that of "
+        "guessing by how frequent labels are: nothing was learned of the texts. Look at the "
+        "learning rate, too low or too high; at whether labels belong to their texts; at the order "
+        "of the texts; and at what the component reads by, such as a frozen tok2vec."
+    )
 
 
 class Errors:
@@ -339,6 +345,48 @@ class Errors:
     R708 = (
         "[R708] A stream takes pieces of text as str, or as bytes of UTF-8; found {found}. No "
         "stream has read any piece of this push."
+    )
+
+    # interrupted training
+    R710 = (
+        "[R710] {path} is there already: it is of a training that can go on. Give --resume for "
+        "that, or another --output, or remove the file to begin anew."
+    )
+    R711 = (
+        "[R711] {path} is damaged, or no checkpoint of `spacy-rnn train`. Copy it again, or remove "
+        "it to begin anew."
+    )
+    R712 = (
+        "[R712] The checkpoint was written with version {found} of {name}, but this is {here}: the "
+        "training would not go on as it began. Install that version."
+    )
+    R713 = (
+        "[R713] The setting {name} was {old} when this training began, and is {new} now. A "
+        "training goes on with the config that it began with. Only when it ends can be changed: "
+        "{limits}; but not from or to max_epochs = -1."
+    )
+    R714 = (
+        "[R714] The training texts are not those that this training began with, or not in the same "
+        "order. It can go on with the same files only."
+    )
+    R715 = (
+        "[R715] The checkpoint does not fit to the pipeline: the weights {name} are of shape "
+        "{saved} there, and {found} here. The training texts, or other files of the config, have "
+        "changed since the training began. It can go on with the same files only."
+    )
+    R716 = (
+        "[R716] With these settings and texts the training ends after step {end}, but the "
+        "checkpoint is of step {last}. Give larger limits ([training] max_steps, max_epochs, "
+        "patience), and the same texts as before. Nothing was written."
+    )
+    R717 = "[R717] There is no training to resume in {path}. Give a CONFIG to begin one."
+    R718 = (
+        "[R718] The layer '{layer}' cannot be part of a checkpoint: {problem}. Train it with "
+        "`python -m spacy train`."
+    )
+    R719 = (
+        "[R719] The optimizer updates weights that are in no component's model, so that no "
+        "checkpoint can have them: {names}. Train with `python -m spacy train`."
     )
 
     # cli

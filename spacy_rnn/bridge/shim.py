@@ -209,6 +209,26 @@ class RNNShim(PyTorchShim):
         if result.data_ptr() != parameter.data.data_ptr():
             parameter.data.copy_(result.view_as(parameter))
 
+    def get_progress(self) -> Dict[str, numpy.ndarray]:
+        """What the next steps depend on beside weights and optimizer: see
+        `training.learning_state`."""
+        return {
+            f"{name}/{part}": value
+            for name, updates in self._row_updates.items()
+            for part, value in updates.progress.items()
+        }
+
+    def set_progress(self, optimizer: Optimizer, progress: Dict[str, numpy.ndarray]) -> None:
+        """Go on as another shim would have, after its weights were set.
+
+        optimizer: Of this process. progress: As the other one gave it.
+        """
+        for name in sorted({key.rpartition("/")[0] for key in progress}):
+            parts = {part: progress[f"{name}/{part}"] for part in ("decay", "seen")}
+            updates = RowUpdates.from_progress(optimizer, (self.id, name), parts)
+            self._row_updates[name] = updates
+        self.version += 1
+
     @contextlib.contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
         """Use other weights, such as averages, within the context. params: By the optimizer's

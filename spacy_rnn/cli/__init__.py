@@ -15,6 +15,7 @@ from .init_vocab import init_vocab
 from .predict import predict
 from .report import report
 from .shrink import shrink
+from .train import train
 
 
 def main() -> None:
@@ -39,4 +40,5 @@ __all__ = [
     "predict",
     "report",
     "shrink",
+    "train",
 ]

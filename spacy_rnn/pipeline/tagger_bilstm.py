@@ -1,6 +1,7 @@
 """`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
 
-from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
+from collections import Counter
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import IS_SPACE, ORTH, POS, TAG
@@ -20,6 +21,7 @@ from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
 from ..layers.tagger import score_tokens
 from ..streaming.tagger_streams import TaggerStream, TaggerStreams
+from ..training.chance import chance_of_exclusive
 from ..training.loss import token_cross_entropy
 from .component import Component, sample_of
 from .tagger_scorer import score_tags
@@ -203,14 +205,23 @@ class TaggerBiLSTM(Component, Tagger):
         if not counts.words:
             raise self._error(Errors.R301)
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
+        positive = sorted(tag for tag in counts.tags if not self._is_negative(tag))
+        self.chance_loss = self._chance_of([counts.tags[tag] for tag in positive])
         if labels is not None:
             return list(labels)
-        positive = sorted(tag for tag in counts.tags if not self._is_negative(tag))
         if not positive and not self.labels:
             error = Errors.R316 if counts.tags else Errors.R311
             attr, prefix = self.cfg["attr"].lower(), self.cfg["neg_prefix"]
             raise self._error(error, attr=attr, prefix=prefix)
         return positive
+
+    def _chance_of(self, counts: List[int]) -> Optional[float]:
+        """The loss of guessing, of tags that stand there so often."""
+        if not counts:
+            return None
+        # As `token_cross_entropy` spreads it: the true tag gets none.
+        smoothing = self.cfg["label_smoothing"] * len(counts) / max(len(counts) - 1, 1)
+        return chance_of_exclusive(counts, numpy.ones(len(counts)), smoothing)
 
     def _is_negative(self, label: str) -> bool:
         prefix = self.cfg["neg_prefix"]
@@ -407,7 +418,8 @@ class TagCounts:
     def __init__(self, attr: int) -> None:
         self.attr = attr
         self.words: List[numpy.ndarray] = []
-        self.tags: Set[str] = set()
+        # How often each one stands there.
+        self.tags: Any = Counter()
 
     def add(self, eg: Example) -> None:
         """Count the words of an example that have a tag, and the tags."""
@@ -415,7 +427,9 @@ class TagCounts:
         tags = gold.to_array(self.attr)
         tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
         self.words.append(gold.to_array(ORTH)[tagged])
-        self.tags.update(gold.vocab.strings[tag] for tag in numpy.unique(tags[tagged]).tolist())
+        found, times = numpy.unique(tags[tagged], return_counts=True)
+        names = [gold.vocab.strings[tag] for tag in found.tolist()]
+        self.tags.update(dict(zip(names, times.tolist())))
 
 
 def _aligned(eg: Example, attr: str) -> numpy.ndarray:

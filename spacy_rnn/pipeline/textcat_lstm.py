@@ -28,6 +28,7 @@ from ..layers.span_scores import reader_of_documents
 from ..layers.temperature import can_be_calibrated, set_temperature
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.calibration import Calibration, calibrate, certainty
+from ..training.chance import chance_of_exclusive
 from ..training.loss import softmax_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from ..vocabulary.learning import learners_in
@@ -291,14 +292,24 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Begin with scores as frequent as the labels are: a bias would take hundreds of steps
         to get to those of a rare one. Not where some label has no example: the texts may be the
         first ones of a sorted stream."""
-        start = self.model.attrs.get("start_from")
         positive, negative = (
             numpy.asarray([number[label] for label in self.labels], dtype="float32")
             for number in (counts.positive, counts.negative)
         )
-        if start is not None and len(positive) and all(map(counts.has, self.labels)):
-            weighted = positive * self.model.ops.to_numpy(self._weights())[0]
-            start(self.model, self._logits_of(weighted, negative))
+        self.chance_loss = None
+        if not len(positive) or not all(map(counts.has, self.labels)):
+            return
+        weights = self.model.ops.to_numpy(self._weights())[0]
+        self.chance_loss = self._chance_of(positive, negative, weights)
+        if "start_from" in self.model.attrs:
+            logits = self._logits_of(positive * weights, negative)
+            self.model.attrs["start_from"](self.model, logits)
+
+    def _chance_of(
+        self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray
+    ) -> float:
+        """The loss of guessing, of labels that are so often true, and so often not."""
+        return chance_of_exclusive(positive, weights, self.cfg["label_smoothing"])
 
     def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
         """The logits of labels that are so often true, and so often not."""
@@ -473,6 +484,16 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         loss_of = partial(self.get_loss, examples)
         loss, others = settings.learn(self.model, tokens.docs, loss_of)
         return {self.name: loss, **{f"{self.name}.{kind}": v for kind, v in others.items()}}
+
+    def get_progress(self) -> Dict[str, Any]:
+        """What the next steps of training depend on beside the model, as JSON values: how far the
+        texts of semi_supervised were read."""
+        return {} if self.semi_supervised is None else self.semi_supervised.texts.get_progress()
+
+    def set_progress(self, progress: Dict[str, Any]) -> None:
+        """Go on as another component would have. progress: As that one gave it."""
+        if self.semi_supervised is not None:
+            self.semi_supervised.texts.set_progress(progress)
 
     def _check_truths(self, examples: List[Example]) -> None:
         for eg in examples:

@@ -2,7 +2,7 @@
 
 import contextlib
 import copy
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple, cast
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, cast
 
 import numpy
 import srsly
@@ -13,6 +13,7 @@ from thinc.types import FloatsXd
 from thinc.util import get_torch_default_device
 from torch import Tensor, nn
 
+from ..engine.home import HomeProcess
 from ..engine.threads import limit_threads_in_children, one_thread
 from ..engine.transfer import to_device
 from ..errors import Errors
@@ -52,6 +53,7 @@ class RNNShim(PyTorchShim):
         # Counts changes of the weights, so that what was computed from them can tell
         # whether it still holds.
         self.version = 0
+        self.home = HomeProcess()
         self._first: Tuple[Any, Any] = (None, None)
         self._derived: Tuple[int, Dict[str, Any]] = (0, {})
         self._row_updates: Dict[str, RowUpdates] = {}
@@ -68,8 +70,22 @@ class RNNShim(PyTorchShim):
         return copied
 
     def __getstate__(self) -> Dict[str, Any]:
-        """For another process: without the optimizer, and what is remembered of this one."""
-        return {**self.__dict__, "_row_updates": {}, "_derived": (0, {}), "_first": (None, None)}
+        """For another process: without the optimizer, and what is remembered of this one.
+
+        Weights go as bytes. For a process that is being spawned torch would move them into shared
+        memory, in this process too, and free the memory that views of them point to.
+        """
+        device = None if self._model is None else self.device
+        fresh = {"_row_updates": {}, "_derived": (0, {}), "_first": (None, None), "_model": None}
+        return {**self.__dict__, **fresh, "saved": (self.to_bytes(), device)}
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        data, device = state.pop("saved")
+        self.__dict__.update(state)
+        self.from_bytes(data)
+        if device is not None:
+            self.module.to(device)
+        self.home = state["home"]
 
     def build(self, **config: Any) -> None:
         """Make a module with fresh weights, on the device of the current ops.
@@ -87,6 +103,7 @@ class RNNShim(PyTorchShim):
     def set_module(self, config: Dict[str, Any], module: Optional[nn.Module]) -> None:
         """Replace the module, None for one that is not built yet."""
         self.cfg, self._module = config, module
+        self.home = HomeProcess()
         self._row_updates = {}
         self.version += 1
 
@@ -255,6 +272,7 @@ class RNNShim(PyTorchShim):
         """Move the module: to a "gpu", or to the "cpu", whose number does not count."""
         if self._module is not None:
             self._module.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
+            self.home = HomeProcess()
             self.version += 1
 
     def to_bytes(self) -> bytes:
@@ -324,6 +342,11 @@ def module_of(shim: Any) -> Optional[nn.Module]:
     """The torch module of a shim, None where it is not built yet. thinc's shims have no public name
     for it."""
     return next((part for part in vars(shim).values() if isinstance(part, nn.Module)), None)
+
+
+def shims_of(model: Model) -> List[RNNShim]:
+    """The shims of all layers that wrap a torch module of this package."""
+    return [shim for node in model.walk() for shim in node.shims if isinstance(shim, RNNShim)]
 
 
 def shim_of(model: Model) -> RNNShim:

@@ -75,8 +75,8 @@ class RNNShim(PyTorchShim):
         Weights go as bytes. For a process that is being spawned torch would move them into shared
         memory, in this process too, and free the memory that views of them point to.
         """
-        device = None if self._model is None else self.device
-        fresh = {"_row_updates": {}, "_derived": (0, {}), "_first": (None, None), "_model": None}
+        device = None if self._module is None else self.device
+        fresh = {"_row_updates": {}, "_derived": (0, {}), "_first": (None, None), "_module": None}
         return {**self.__dict__, **fresh, "saved": (self.to_bytes(), device)}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from spacy.language import Language
 from thinc.api import Model, Optimizer, PyTorchShim, get_current_ops
 from thinc.backends import get_array_ops
 
+from ..bridge.shim import module_of
 from ..errors import Errors
 
 Arrays = Dict[str, numpy.ndarray]
@@ -152,9 +153,10 @@ class LearningState:
             pipe.set_progress(rest["progress"][name])
 
     def _set_tensors(self, shim: PyTorchShim, weights: Arrays, gradients: Arrays) -> None:
-        if shim._model is None:
+        module = module_of(shim)
+        if module is None:
             return
-        shim._model.load_state_dict({k: torch.tensor(value) for k, value in weights.items()})
+        module.load_state_dict({k: torch.tensor(value) for k, value in weights.items()})
         parameters = _parameters_of(shim)
         for name, value in gradients.items():
             parameters[name].grad = torch.tensor(value, device=parameters[name].device)
@@ -162,11 +164,13 @@ class LearningState:
 
 def _tensors_of(shim: PyTorchShim) -> Dict[str, Any]:
     """Weights of a module, and what else it saves; none as long as it is not built."""
-    return {} if shim._model is None else shim._model.state_dict()
+    module = module_of(shim)
+    return {} if module is None else module.state_dict()
 
 
 def _parameters_of(shim: PyTorchShim) -> Dict[str, Any]:
-    return {} if shim._model is None else dict(shim._model.named_parameters())
+    module = module_of(shim)
+    return {} if module is None else dict(module.named_parameters())
 
 
 def _part(arrays: Arrays, prefix: str) -> Arrays:

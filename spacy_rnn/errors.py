@@ -561,3 +561,9 @@ class Errors:
         "read anew: it is drawn for texts of up to {most} tokens. This one has {count}."
     )
     R829 = "[R829] This cannot be shown ({problem}). What went wrong stands in the terminal."
+
+    # doctor
+    R840 = (
+        "[R840] {setting} is a setting of a training config, but no config is given. Give it "
+        "before all settings: spacy-rnn doctor config.cfg {setting} ..."
+    )

@@ -380,7 +380,7 @@ class TaggerBiLSTM(Component, Tagger):
     ) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The row of each token's tag among the labels, -1 where there is none, and
         whether it is the tag that is wrong. Both of shape (tokens,)."""
-        values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
+        values = numpy.concatenate([aligned_tags(eg, self.cfg["attr"]) for eg in examples])
         values = values if tokens.rows is None else values[tokens.rows]
         values[tokens.keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
@@ -432,7 +432,7 @@ class TagCounts:
         self.tags.update(dict(zip(names, times.tolist())))
 
 
-def _aligned(eg: Example, attr: str) -> numpy.ndarray:
+def aligned_tags(eg: Example, attr: str) -> numpy.ndarray:
     """The reference's tags for the predicted tokens, 0 where there is none."""
     x, y = eg.predicted, eg.reference
     if numpy.array_equal(x.to_array(ORTH), y.to_array(ORTH)):

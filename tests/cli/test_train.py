@@ -11,7 +11,6 @@ from spacy_rnn.cli import app
 from spacy_rnn.training.checkpoint import NAME, Checkpoint, versions
 from tests.training.trainings import joint, results, write_texts
 
-
 # In the package, this name is that of the function.
 command = sys.modules["spacy_rnn.cli.train"]
 

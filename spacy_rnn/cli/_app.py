@@ -8,7 +8,7 @@ import typer
 from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import import_file
-from thinc.api import ConfigValidationError
+from thinc.api import ConfigValidationError, require_gpu
 from tqdm.auto import tqdm
 from typer.core import TyperGroup
 from wasabi import msg
@@ -109,6 +109,13 @@ def parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
         return parse_config_overrides(list(arguments))
     except NoSuchOption as error:
         fail(error.format_message())
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Compute on a GPU from here on. gpu_id: Its number, -1 for the CPU, as it is without."""
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+        msg.info(f"Using GPU: {gpu_id}")
 
 
 def problems_of(error: ConfigValidationError) -> str:

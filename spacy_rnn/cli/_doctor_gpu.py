@@ -5,10 +5,10 @@ from importlib.metadata import packages_distributions
 from typing import Any, Iterator, List, NamedTuple, Optional, Tuple
 
 import torch
-from spacy.cli._util import setup_gpu
 from thinc.api import get_current_ops, get_torch_default_device
 from thinc.compat import cupy
 
+from ._app import use_gpu
 from ._doctor_findings import Finding, describe, fail, good, warn
 
 
@@ -117,7 +117,7 @@ def _major(cuda: Optional[str]) -> str:
 def check_device(gpu_id: int) -> Iterator[Finding]:
     """Use a GPU from here on, if one is wanted, and say what computes."""
     try:
-        setup_gpu(gpu_id, silent=True)
+        use_gpu(gpu_id)
     except Exception as error:  # spaCy's, CuPy's or torch's.
         yield fail(f"GPU {gpu_id} cannot be used ({describe(error)}): the rest is on the CPU.")
     device = get_torch_default_device()

@@ -9,7 +9,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import FILE_TYPE
 from spacy.util import minibatch
 from spacy.vocab import Vocab
-from thinc.api import require_gpu
 from tqdm.auto import tqdm
 from wasabi import msg
 from wasabi import table as format_table
@@ -20,7 +19,7 @@ from ..corpus.rows import Fault, Layout, Row
 from ..errors import Errors
 from ..training.blend import Blend
 from ..whole_file import write_whole
-from ._app import app, errors_as_messages, import_code
+from ._app import app, errors_as_messages, import_code, use_gpu
 from ._bad_rows import BadRows, say
 from ._student import find_student, split_arguments
 from ._teach_cats import CatsTeachers
@@ -110,9 +109,7 @@ def distill(
         path = output / "texts.spacy"
         pupil = find_student(student, settings, output if gold else path, dev)
         rows = read_texts(texts, text_column, Layout(None, delimiter, encoding))
-        if gpu_id >= 0:
-            require_gpu(gpu_id)
-            msg.info(f"Using GPU: {gpu_id}")
+        use_gpu(gpu_id)
         teachers, held_out = prepare_teachers(names, dev, gold, learn)
         bad_path = Path(f"{output}.bad.jsonl")
         with BadRows(bad_path) as bad:

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
 
 import typer
-from spacy.cli._util import import_code, parse_config_overrides
 from thinc.api import get_torch_default_device
 from wasabi import msg
 
 from ..corpus.files import require_path
 from ..engine.ragged_rnn import has_bfloat16
 from ..errors import Errors
-from ._app import app, errors_as_messages
+from ._app import app, errors_as_messages, import_code, parse_overrides
 from ._doctor_batch import check_batch
 from ._doctor_config import (
     Setup,
@@ -63,7 +62,7 @@ def doctor(
             if str(config_path).startswith("--"):
                 raise ValueError(Errors.R840.format(setting=config_path))
             require_path(config_path, "Make one with `spacy-rnn init-config`.")
-        overrides = parse_config_overrides(ctx.args)
+        overrides = parse_overrides(ctx.args)
     levels = Counter(
         finding.level
         for title, findings in examine(config_path, overrides, gpu_id)

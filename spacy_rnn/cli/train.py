@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional, Tuple
 
 import spacy
 import typer
-from spacy.cli._util import import_code, parse_config_overrides, setup_gpu
 from spacy.util import load_config
 from thinc.api import Config
 from wasabi import msg
@@ -18,7 +17,7 @@ from ..errors import Errors
 from ..training.checkpoint import Checkpoint
 from ..training.train import find_checkpoint
 from ..training.train import train as train_pipeline
-from ._app import app, errors_as_messages
+from ._app import app, errors_as_messages, import_code, parse_overrides, use_gpu
 
 
 @app.command(
@@ -60,7 +59,7 @@ def train(
     import_code(code)
     with errors_as_messages():
         config, settings = split_arguments(arguments or [])
-        status = run(config, output, resume, gpu_id, parse_config_overrides(settings))
+        status = run(config, output, resume, gpu_id, parse_overrides(settings))
     if status:
         msg.warn("Interrupted.")
         # Not by wasabi, which breaks lines that are to be copied.
@@ -95,7 +94,7 @@ def run(
     settings = find_config(config, output, checkpoint, overrides)
     if gpu_id is None:
         gpu_id = -1 if checkpoint is None else checkpoint.facts["gpu"]
-    setup_gpu(gpu_id)
+    use_gpu(gpu_id)
     return train_pipeline(
         settings, output, use_gpu=gpu_id, checkpoint=checkpoint, stdout=sys.stdout
     )

@@ -92,7 +92,7 @@ def test_the_config_may_be_given_again(folder, called):
 def test_settings_of_the_checkpoint(folder, called, monkeypatch):
     """Its config, and its GPU."""
     gpus = []
-    monkeypatch.setattr(command, "setup_gpu", gpus.append)
+    monkeypatch.setattr(command, "use_gpu", gpus.append)
     write_checkpoint(folder, gpu=3, **{"training.dropout": 0.75})
     assert run("-o", folder / "out", "--resume", "--training.patience", 9).exit_code == 0
     assert called["config"]["training"]["dropout"] == 0.75

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from typer.testing import CliRunner
 
 import spacy_rnn
-from spacy_rnn.cli import _app
+from spacy_rnn.cli import _app, _doctor_cpu
 from spacy_rnn.engine import ragged_rnn, short_reader
 from spacy_rnn.engine.short_reader import ShortReader
 from tests.conftest import make_examples
@@ -76,6 +76,24 @@ KNOWN = [
         "_validate_categories",
         "what spaCy calls when it initializes and scores a classifier, with our rules",
         "a method of our own, which `update` and `calibrate` call: they check as before",
+    ),
+    Use(
+        "cli/_doctor_labels.py",
+        "_validate_categories",
+        "`doctor` asks a classifier whether it takes the values of a text",
+        "a method of our own, as above",
+    ),
+    Use(
+        "cli/_doctor_batch.py",
+        "_link_components",
+        "spaCy links listeners so before it initializes components that were sourced",
+        "`doctor` goes on, and `initialize` links them",
+    ),
+    Use(
+        "cli/_doctor_cpu.py",
+        "_is_amx_tile_supported",
+        "whether the CPU has AMX",
+        "`doctor` does not name it",
     ),
 ]
 # Classes and objects of others that ours extend or hold.
@@ -225,6 +243,8 @@ def test_the_version_at_hand_has_all_of_them():
         "spacy.cli._util": hasattr(util, "parse_config_overrides"),
         "_rehearsal_model": "_rehearsal_model" in vars(spacy.blank("en").add_pipe("textcat")),
         "_validate_categories": hasattr(TextCategorizer, "_validate_categories"),
+        "_link_components": hasattr(Language, "_link_components"),
+        "_is_amx_tile_supported": hasattr(torch.cpu, "_is_amx_tile_supported"),
     }
     assert set(there) == {use.name for use in KNOWN}
     assert all(there.values()), f"{versions} lack some of {there}"
@@ -286,3 +306,8 @@ def test_without_a_model_to_rehearse(nlp):
     assert pipe.rehearse(examples, sgd=optimizer) == {"textcat_lstm": 0.0}
     assert pipe.model.to_bytes() == before
     assert pipe.update(examples, sgd=optimizer)["textcat_lstm"] > 0
+
+
+def test_doctor_without_private_names(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert _doctor_cpu.instructions("AVX2") == "AVX2"

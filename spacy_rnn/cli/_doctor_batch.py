@@ -149,7 +149,9 @@ def initialize(setup: Setup, sample: List[Example]) -> Optimizer:
     if resumed:
         with nlp.select_pipes(enable=resumed):
             nlp.resume_training(sgd=optimizer)
-    nlp._link_components()
+    # As spaCy does before it initializes; `initialize` links them once more.
+    link: Any = getattr(nlp, "_link_components", bool)
+    link()
     with nlp.select_pipes(disable=[*setup.frozen, *resumed]):
         nlp.initialize(lambda: sample, sgd=optimizer)
     return optimizer

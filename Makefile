@@ -20,6 +20,7 @@
 #                  that are not are named. For the CPU build of torch: UV_TORCH_BACKEND=cpu
 # make audit       ask pip-audit's service for known vulnerabilities of all that requirements.txt,
 #                  requirements-data.txt and the extras install
+# make fuzz        load damaged pipelines, for ten minutes: make fuzz MINUTES=10
 # make seeds       train the two mended tutorial configs of text classification
 # make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
@@ -42,6 +43,7 @@ RESOLUTIONS ?= lowest-direct highest
 CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
+MINUTES ?= 10
 RAW ?= assets
 SEED ?= 0
 
@@ -54,7 +56,8 @@ RUN := $(IN_VENV) spacy project run
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
-.PHONY: help train test test-transformers test-demo test-versions audit seeds tagger tagger-en tagger-vectors \
+.PHONY: help train test test-transformers test-demo test-versions audit fuzz \
+	seeds tagger tagger-en tagger-vectors \
 	tagger-treebank sentiment pipelines notebook benchmark clean
 
 help:
@@ -169,6 +172,9 @@ audit: $(VENV_UV)/installed
 		requirements.txt setup.cfg
 	$(IN_VENV_UV) pip_audit --strict --no-deps --disable-pip --requirement $(VENV_UV)/all.txt \
 		--requirement requirements-data.txt
+
+fuzz: $(VENV)/installed
+	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
 
 notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding

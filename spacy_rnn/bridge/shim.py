@@ -77,7 +77,12 @@ class RNNShim(PyTorchShim):
         memory, in this process too, and free the memory that views of them point to.
         """
         device = None if self._module is None else self.device
-        fresh = {"_row_updates": {}, "_derived": (0, {}), "_first": (None, None), "_module": None}
+        fresh: Dict[str, Any] = {
+            "_row_updates": {},
+            "_derived": (0, {}),
+            "_first": (None, None),
+            "_module": None,
+        }
         return {**self.__dict__, **fresh, "saved": (self.to_bytes(), device)}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:

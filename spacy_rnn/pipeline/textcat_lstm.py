@@ -528,7 +528,8 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         xp: Any = self.model.ops.xp
         if not xp.isfinite(scores).all():
             raise self._not_a_number(list(examples))
-        truths, known = map(self.model.ops.asarray2f, self._truths_of(list(examples)))
+        ops: Any = self.model.ops
+        truths, known = map(ops.asarray2f, self._truths_of(list(examples)))
         return self._cross_entropy(scores, truths, known)
 
     def _truths_of(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
@@ -591,7 +592,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
 def is_probability(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, (numbers.Real, numpy.bool_)) and bool(0.0 <= value <= 1.0)
+    return isinstance(value, (numbers.Real, numpy.bool_)) and 0.0 <= float(value) <= 1.0
 
 
 def with_hard_cats(eg: Example, exclusive: bool) -> Example:

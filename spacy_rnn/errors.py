@@ -199,6 +199,16 @@ class Errors:
         "of that name. Set `span_cats = false`, or remove the other by "
         '`Span.remove_extension("cats")` first.'
     )
+    R340 = (
+        "[R340] The model of '{name}' is on a GPU, in the memory of the process that has put it "
+        "there; this one was made from that process, as `nlp.pipe(n_process=2)` does, and cannot "
+        "use it. Use n_process=1 on a GPU, with a larger batch_size; or load the pipeline without "
+        "a GPU, for several processes on the CPU."
+    )
+    R341 = (
+        "[R341] max_batch_tokens of '{name}' is {value}, but must be a whole number of at least 1: "
+        "how many tokens the component reads at a time in prediction."
+    )
     R325 = (
         "[R325] The model of '{name}' has no temperature to divide its logits by, so it cannot be "
         "calibrated. Use spacy-rnn.TextCatRNN.v2."

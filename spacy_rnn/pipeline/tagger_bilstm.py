@@ -13,10 +13,9 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..bridge.ragged import Rows, split_rows
-from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
+from ..bridge.tokens import Tokens, lengths_of
 from ..configs import defaults_of
 from ..engine.forks import forks_wait
-from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
 from ..layers.tagger import score_tokens
 from ..streaming.tagger_streams import TaggerStream, TaggerStreams
@@ -53,6 +52,7 @@ def make_tagger_bilstm(
     neg_prefix: str,
     label_smoothing: float,
     top_k: int,
+    max_batch_tokens: int,
     scorer: Optional[Callable],
 ) -> "TaggerBiLSTM":
     """Make the component. For the arguments, see `TaggerBiLSTM`."""
@@ -65,6 +65,7 @@ def make_tagger_bilstm(
         neg_prefix=neg_prefix,
         label_smoothing=label_smoothing,
         top_k=top_k,
+        max_batch_tokens=max_batch_tokens,
         scorer=scorer,
     )
 
@@ -86,6 +87,8 @@ class TaggerBiLSTM(Component, Tagger):
     label_smoothing: Share of each truth that is spread over the other labels.
     top_k: Also write the k most likely tags with their probabilities, as a dictionary,
         most likely first, into `Token._.pos_probs` (or `Token._.tag_probs`). 0 for none.
+    max_batch_tokens: In prediction, read so many tokens at a time, which bounds memory. A longer
+        text is read on its own. Tags do not depend on it.
     scorer: The scoring method.
     RAISES: ValueError for an argument outside of these.
     """
@@ -103,6 +106,7 @@ class TaggerBiLSTM(Component, Tagger):
         neg_prefix: str = "!",
         label_smoothing: float = 0.0,
         top_k: int = 0,
+        max_batch_tokens: int = DEFAULTS["max_batch_tokens"],
         scorer: Optional[Callable] = score_tags,
     ) -> None:
         super().__init__(
@@ -116,14 +120,15 @@ class TaggerBiLSTM(Component, Tagger):
         )
         self.cfg["attr"] = attr
         self.cfg["top_k"] = top_k
+        self.cfg["max_batch_tokens"] = max_batch_tokens
         self.check_settings(self.cfg)
         self.remember_settings()
 
     def check_settings(self, cfg: Dict[str, Any]) -> None:
         """Check settings and labels, and register what they ask for.
 
-        RAISES: ValueError for an attr, top_k or label_smoothing out of its range, and for labels
-            that are not of UPOS, with `attr = "POS"`.
+        RAISES: ValueError for an attr, top_k, label_smoothing or max_batch_tokens out of its
+            range, and for labels that are not of UPOS, with `attr = "POS"`.
         """
         attr, top_k = cfg["attr"], cfg["top_k"]
         if attr not in ATTRS:
@@ -131,6 +136,7 @@ class TaggerBiLSTM(Component, Tagger):
         if not isinstance(top_k, int) or top_k < 0:
             raise ValueError(Errors.R002.format(name="top_k", value=top_k, expected="at least 0"))
         self._check_smoothing(cfg["label_smoothing"])
+        self._check_max_batch_tokens(cfg["max_batch_tokens"])
         for label in cfg["labels"]:
             self._check_label(attr, label)
         if top_k and not Token.has_extension(EXTENSIONS[attr]):
@@ -221,19 +227,30 @@ class TaggerBiLSTM(Component, Tagger):
         """Score the labels of each token, without changing the documents.
 
         A document's scores depend on that document alone. Long batches go through the
-        model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
+        model in parts of `max_batch_tokens` tokens, which bounds memory.
 
         docs: The documents; empty ones are legal.
         RETURNS: For each document an array of shape (tokens, labels): the higher, the
             likelier; zeros where a token is blank.
+        RAISES: ValueError in a process that was made from another one, which holds the model on a
+            GPU.
         """
+        self._check_process()
         docs = list(docs)
-        scores: List[Any] = [None] * len(docs)
-        for part in parts_by_tokens(lengths_of(docs), TOKENS_AT_ONCE):
+        lengths = lengths_of(docs)
+        parts = self._parts_of(lengths)
+        if len(parts) == 1:
+            with forks_wait:
+                return self._predict_part(docs)
+        # One array for all, made first: arrays of parts, kept between what each part needs for
+        # a moment, would leave gaps in memory that no later part fits into.
+        whole: Any = self.model.ops.alloc2f(int(lengths.sum()), len(self.labels))
+        scores = split_rows(whole, lengths)
+        for part in parts:
             with forks_wait:
                 found = self._predict_part([docs[i] for i in part])
             for i, rows in zip(part, found):
-                scores[i] = rows
+                scores[i][:] = rows
         return scores
 
     def _predict_part(self, docs: List[Doc]) -> List[Any]:
@@ -300,10 +317,12 @@ class TaggerBiLSTM(Component, Tagger):
             return
         attr = ATTRS[self.cfg["attr"]]
         tokens = Tokens(docs)
-        for strings in {id(doc.vocab.strings): doc.vocab.strings for doc in docs}.values():
+        stores: Dict[int, Any] = {id(doc.vocab.strings): doc.vocab.strings for doc in docs}
+        for strings in stores.values():
             # Documents may have another vocabulary than the component. The hashes are the same.
-            values = [strings.add(label) for label in self.labels]
-            blank = strings.add(BLANK[self.cfg["attr"]])
+            # Documents made before a memory zone keep what they get within it.
+            values = [strings.add(label, allow_transient=False) for label in self.labels]
+            blank = strings.add(BLANK[self.cfg["attr"]], allow_transient=False)
         xp: Any = self.model.ops.xp
         best = self.model.ops.to_numpy(xp.concatenate(scores).argmax(axis=1))
         tags = numpy.asarray(values, dtype="uint64")[best]

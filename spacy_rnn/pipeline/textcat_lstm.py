@@ -18,10 +18,9 @@ from thinc.types import Floats2d
 from tqdm.auto import tqdm
 
 from ..bridge.ragged import reads_flat
-from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
+from ..bridge.tokens import Tokens, lengths_of
 from ..configs import defaults_of
 from ..engine.forks import forks_wait
-from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors, Warnings
 from ..layers.running import running_form
 from ..layers.span_scores import reader_of_documents
@@ -67,6 +66,7 @@ def make_textcat_lstm(
     semi_supervised: Optional[SemiSupervised],
     span_cats: bool,
     abstain: float,
+    max_batch_tokens: int,
     scorer: Optional[Callable],
 ) -> "TextCatLSTM":
     """Make the component. For the arguments, see `TextCatLSTM`."""
@@ -80,6 +80,7 @@ def make_textcat_lstm(
         semi_supervised=for_pipeline(semi_supervised, nlp),
         span_cats=span_cats,
         abstain=abstain,
+        max_batch_tokens=max_batch_tokens,
         scorer=scorer,
     )
 
@@ -107,10 +108,12 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
     abstain: Give a text no label if the best one has a lower score than this; 0 for never.
         `Doc.cats` has the scores all the same; `Doc._.abstained`, which is registered if this is
         set, then lists the component's name.
+    max_batch_tokens: In prediction, read so many tokens at a time, which bounds memory. A longer
+        text is read on its own. Scores do not depend on it.
     scorer: The scoring method.
-    RAISES: ValueError for a class_weight, label_smoothing or abstain outside of these, for a
-        model of the other kind of labels, for one that cannot learn what semi_supervised says,
-        and where `Span._.cats` or `Doc._.abstained` is something else's.
+    RAISES: ValueError for a class_weight, label_smoothing, abstain or max_batch_tokens outside of
+        these, for a model of the other kind of labels, for one that cannot learn what
+        semi_supervised says, and where `Span._.cats` or `Doc._.abstained` is something else's.
     """
 
     factory = "textcat_lstm"
@@ -129,6 +132,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         semi_supervised: Optional[SemiSupervised] = None,
         span_cats: bool = False,
         abstain: float = 0.0,
+        max_batch_tokens: int = DEFAULTS["max_batch_tokens"],
         scorer: Optional[Callable] = score_cats,
     ) -> None:
         super().__init__(vocab, model, name, threshold=threshold, scorer=scorer)
@@ -139,6 +143,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         self.cfg["class_weight"] = class_weight
         self.cfg["span_cats"] = span_cats
         self.cfg["abstain"] = abstain
+        self.cfg["max_batch_tokens"] = max_batch_tokens
         self.check_settings(self.cfg)
         # What "balanced" came to: learned in `initialize`, saved with the component.
         self.cfg["balanced_weights"] = {}
@@ -147,8 +152,10 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             SpanCats(name, self).register()
 
     def check_settings(self, cfg: Dict[str, Any]) -> None:
-        """RAISES: ValueError for a class_weight, label_smoothing or abstain out of its range."""
+        """RAISES: ValueError for a class_weight, label_smoothing, abstain or max_batch_tokens out
+        of its range."""
         self._check_smoothing(cfg["label_smoothing"])
+        self._check_max_batch_tokens(cfg["max_batch_tokens"])
         self._check_abstain(cfg["abstain"])
         weights = cfg["class_weight"]
         valid = weights is None or weights == "balanced"
@@ -309,12 +316,15 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Score documents without changing them.
 
         A document's scores depend on that document alone. Long batches go through the
-        model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
+        model in parts of `max_batch_tokens` tokens, which bounds memory.
 
         docs: The documents; empty ones are legal. With a model of another architecture than
             `spacy-rnn.TextCatRNN.v2`, their scores are 0, as in spaCy.
         RETURNS: Scores of shape (docs, labels), from 0 to 1.
+        RAISES: ValueError in a process that was made from another one, which holds the model on a
+            GPU.
         """
+        self._check_process()
         with forks_wait:
             return self._predict(self.model, list(docs))
 
@@ -322,11 +332,11 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """What a model says of documents, part by part. model: The component's, or its logits."""
         lengths = lengths_of(docs)
         flat = reads_flat(self.model)
-        if flat and lengths.sum() <= TOKENS_AT_ONCE:
+        if flat and lengths.sum() <= self.cfg["max_batch_tokens"]:
             return model.predict(Tokens(docs, lengths))
         scored: Any = numpy.arange(len(docs)) if flat else lengths.nonzero()[0]
         scores: Any = model.ops.alloc2f(len(docs), len(self.labels))
-        for part in parts_by_tokens(lengths[scored], TOKENS_AT_ONCE):
+        for part in self._parts_of(lengths[scored]):
             rows = scored[part]
             scores[model.ops.asarray1i(rows)] = model.predict([docs[i] for i in rows])
         return scores
@@ -434,7 +444,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         lengths = numpy.arange(1, len(doc) + 1)
         scores = numpy.zeros((len(doc), len(self.labels)), dtype="float32")
         with forks_wait:
-            for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
+            for part in self._parts_of(lengths):
                 rows = rows_from(numpy.zeros_like(part), lengths[part])
                 found = self.model.predict(Tokens([doc], lengths[part], rows))
                 scores[part] = self.model.ops.to_numpy(found)

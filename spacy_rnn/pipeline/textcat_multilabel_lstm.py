@@ -37,6 +37,7 @@ def make_textcat_multilabel_lstm(
     semi_supervised: Optional[SemiSupervised],
     span_cats: bool,
     abstain: float,
+    max_batch_tokens: int,
     scorer: Optional[Callable],
 ) -> "MultiLabelTextCatLSTM":
     """Make the component. For the arguments, see `MultiLabelTextCatLSTM`."""
@@ -50,6 +51,7 @@ def make_textcat_multilabel_lstm(
         semi_supervised=for_pipeline(semi_supervised, nlp),
         span_cats=span_cats,
         abstain=abstain,
+        max_batch_tokens=max_batch_tokens,
         scorer=scorer,
     )
 
@@ -68,6 +70,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     label_smoothing: Share of each truth that is spread over true and false.
     abstain: Give a text no label if some decision about a label is less certain than this: that it
         is true, from `threshold` on, by its score, and otherwise that it is not, by 1 - its score.
+    max_batch_tokens: In prediction, read so many tokens at a time, which bounds memory. A longer
+        text is read on its own. Scores do not depend on it.
     """
 
     factory = "textcat_multilabel_lstm"

@@ -370,18 +370,6 @@ def test_says_how_much_max_tokens_cuts():
         nlp("a much longer text than four words")
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_parallel_prediction_ends_with_the_same_scores(trained, start, monkeypatch):
-    import multiprocessing
-
-    expected = scores_of(trained, TEXTS * 4)
-    # spaCy asks multiprocessing itself for its processes and queues.
-    context = multiprocessing.get_context(start)
-    monkeypatch.setattr("spacy.language.mp", context)
-    found = [doc.cats for doc in trained.pipe(TEXTS * 4, n_process=2, batch_size=6)]
-    assert differ(found, expected) < 1e-6
-
-
 def test_no_docs(trained):
     assert list(trained.pipe([])) == []
     pipe = trained.get_pipe("textcat_lstm")

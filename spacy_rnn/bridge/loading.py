@@ -4,21 +4,18 @@ import gc
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-import numpy
 import srsly
 from thinc.api import Model
 from thinc.backends import get_array_ops
 
 from ..errors import Errors
 from .shim import module_of
+from .weights import are_weights
 
 # What a layer is as a plain attribute, which thinc has no function for.
 PLAIN = ("name",)
 # What layers learn that version 0.4 or 0.6 did not know.
 NEWER = ("rarity", "temperature")
-# Weights beyond are damaged: none gets so large in training, and products of two of them are still
-# numbers of float32.
-LARGEST = 1e15
 
 
 @contextmanager
@@ -162,12 +159,6 @@ def _problem_of(node: Model, name: str, value: Any) -> str:
     if shape is not None and value.shape != shape:
         return f"'{name}' is of shape {value.shape}, expected {shape}"
     return ""
-
-
-def are_weights(values: numpy.ndarray) -> bool:
-    """Whether all values are numbers of a size that weights can have."""
-    # Not so where one is no number.
-    return not values.size or bool(-LARGEST <= values.min() and values.max() <= LARGEST)
 
 
 def _shape_of(name: str, dims: Dict[str, Any]) -> Optional[Tuple[int, ...]]:

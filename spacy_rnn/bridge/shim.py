@@ -17,8 +17,8 @@ from ..engine.home import HomeProcess
 from ..engine.threads import limit_threads_in_children, one_thread
 from ..engine.transfer import to_device
 from ..errors import Errors
-from .loading import are_weights
 from .row_updates import RowUpdates
+from .weights import are_weights
 
 
 class RNNShim(PyTorchShim):

@@ -14,6 +14,7 @@
 #                  run the tests over a pretrained transformer, in .venv-trf
 # make test-demo   run the tests of the demo in a browser, in .venv-demo; needs Chromium and its
 #                  driver: apt-get install chromium chromium-driver
+# make fuzz        load damaged pipelines, for ten minutes: make fuzz MINUTES=10
 # make seeds       train the two mended tutorial configs of text classification
 # make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
@@ -32,6 +33,7 @@ VENV_DEMO ?= .venv-demo
 CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
+MINUTES ?= 10
 RAW ?= assets
 SEED ?= 0
 
@@ -43,7 +45,7 @@ RUN := $(IN_VENV) spacy project run
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
-.PHONY: help train test test-transformers test-demo seeds tagger tagger-en tagger-vectors \
+.PHONY: help train test test-transformers test-demo fuzz seeds tagger tagger-en tagger-vectors \
 	tagger-treebank sentiment pipelines notebook benchmark clean
 
 help:
@@ -116,6 +118,9 @@ test-demo: $(VENV_DEMO)/installed
 	@command -v chromedriver > /dev/null || \
 		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
 	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py
+
+fuzz: $(VENV)/installed
+	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
 
 notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding

@@ -16,6 +16,9 @@ from ..errors import Errors
 PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
 # What layers learn that version 0.4 or 0.6 did not know.
 NEWER = ("rarity", "temperature")
+# Weights beyond are damaged: none gets so large in training, and products of two of them are still
+# numbers of float32.
+LARGEST = 1e15
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def collector_as_before() -> Iterator[None]:
 def is_setting(value: Any) -> bool:
     """Whether an attribute of a layer says how it is set or what it can do, not what it has
     learned."""
-    plain = (str, int, float, bool, list, tuple, dict)
+    plain = (str, bytes, int, float, bool, list, tuple, dict)
     return value is None or callable(value) or isinstance(value, plain)
 
 
@@ -54,10 +57,11 @@ def load_model(model: Model, data: bytes) -> None:
     RAISES: ValueError for data that do not fit, which may have been loaded in part: see
         `unchanged_on_error`.
     """
-    _check_parts(model, data)
+    msg: Any = srsly.msgpack_loads(data)
+    _check_parts(model, msg)
     before = [(node, _state_of(node)) for node in model.walk()]
-    _forget_newer(model, data)
-    model.from_bytes(data)
+    _forget_newer(model, msg)
+    model.from_dict(msg)
     _widen(model)
     for node, state in before:
         node.attrs.update({k: v for k, v in state["_attrs"].items() if is_setting(v)})
@@ -66,12 +70,11 @@ def load_model(model: Model, data: bytes) -> None:
     check_model(model)
 
 
-def _check_parts(model: Model, data: bytes) -> None:
+def _check_parts(model: Model, msg: Dict[str, Any]) -> None:
     """Check that saved data have all parts of a model.
 
     RAISES: ValueError that names the layer which lacks one, or has one more.
     """
-    msg = srsly.msgpack_loads(data)
     nodes = list(model.walk())
     if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
         raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
@@ -83,9 +86,9 @@ def _check_parts(model: Model, data: bytes) -> None:
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
 
 
-def _forget_newer(model: Model, data: bytes) -> None:
+def _forget_newer(model: Model, msg: Dict[str, Any]) -> None:
     """Empty what a model may have learned and older versions do not save."""
-    for node, attrs in zip(model.walk(), srsly.msgpack_loads(data)["attrs"]):
+    for node, attrs in zip(model.walk(), msg["attrs"]):
         for name in NEWER:
             if name in node.attrs and name not in attrs:
                 node.attrs[name] = type(node.attrs[name])()
@@ -135,12 +138,18 @@ def check_model(model: Model) -> None:
 def _problem_of(node: Model, name: str, value: Any) -> str:
     if value.dtype != "float32":
         return f"'{name}' is {value.dtype}, expected float32"
-    if not numpy.isfinite(get_array_ops(value).to_numpy(value)).all():
-        return f"'{name}' has values that are not numbers"
+    if not are_weights(get_array_ops(value).to_numpy(value)):
+        return f"'{name}' has values that are not numbers, or too large"
     shape = _shape_of(name, {dim: node.maybe_get_dim(dim) for dim in node.dim_names})
     if shape is not None and value.shape != shape:
         return f"'{name}' is of shape {value.shape}, expected {shape}"
     return ""
+
+
+def are_weights(values: numpy.ndarray) -> bool:
+    """Whether all values are numbers of a size that weights can have."""
+    # Not so where one is no number.
+    return not values.size or bool(-LARGEST <= values.min() and values.max() <= LARGEST)
 
 
 def _shape_of(name: str, dims: Dict[str, Any]) -> Optional[Tuple[int, ...]]:

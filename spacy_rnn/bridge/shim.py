@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..engine.threads import limit_threads_in_children, one_thread
 from ..engine.transfer import to_device
 from ..errors import Errors
+from .loading import are_weights
 from .row_updates import RowUpdates
 
 
@@ -285,7 +286,7 @@ class RNNShim(PyTorchShim):
 
 
 def _check_tensors(found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> None:
-    """RAISES: ValueError unless they are of the same names, shapes and types, and finite."""
+    """RAISES: ValueError unless they are of the same names, shapes and types, and weights."""
     if found.keys() != expected.keys():
         raise ValueError(f"it has the tensors {sorted(found)}, expected {sorted(expected)}")
     for name, tensor in found.items():
@@ -295,8 +296,8 @@ def _check_tensors(found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> Non
                 f"'{name}' is {tensor.dtype} of shape {tuple(tensor.shape)}, expected "
                 f"{wanted.dtype} of {tuple(wanted.shape)}"
             )
-        if not numpy.isfinite(tensor.numpy()).all():
-            raise ValueError(f"'{name}' has values that are not numbers")
+        if not are_weights(tensor.numpy()):
+            raise ValueError(f"'{name}' has values that are not numbers, or too large")
 
 
 def shim_of(model: Model) -> RNNShim:

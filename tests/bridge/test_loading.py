@@ -119,6 +119,17 @@ def test_what_a_layer_can_do_survives_data_of_that_name():
     assert model.get_ref("output").attrs["call"](model) == 42
 
 
+@pytest.mark.parametrize("value", [b"data", "data", 1, None, [b"data"]])
+def test_what_a_layer_does_not_know_is_not_asked_for_later(value):
+    """As where the name of an attribute was damaged."""
+    model, msg = make(), make().to_dict()
+    model_data = make().to_dict()
+    msg["attrs"][-1]["unknown"] = srsly.msgpack_dumps(value)
+    load(model, msg)
+    load(model, model_data)
+    assert model.get_ref("output").attrs["number"] == 1
+
+
 def layers():
     return {
         "Linear": Linear(3, 4),
@@ -135,7 +146,7 @@ def test_layers_of_thincs_fit(name):
     check_model(layers()[name])
 
 
-@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf, 1e38, -1e16])
 @pytest.mark.parametrize("name", layers())
 def test_values_that_are_not_numbers(name, value):
     layer = layers()[name].initialize()

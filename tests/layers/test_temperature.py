@@ -86,7 +86,7 @@ def test_a_model_of_another_kind_has_none():
     assert get_temperature(model) == 1.0
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), True, None, "1"])
+@pytest.mark.parametrize("value", [0, 1e-45, -1.0, float("nan"), float("inf"), True, None, "1"])
 def test_no_temperature(value):
-    with pytest.raises(ValueError, match="R002.*temperature is .*a number above 0"):
+    with pytest.raises(ValueError, match="R002.*temperature is .*a number of at least 1e-06"):
         Temperature(value)

@@ -1,24 +1,21 @@
 """Loading a model as a whole or not at all."""
 
-import copy
 import gc
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Optional, Tuple
 
-import numpy
 import srsly
 from thinc.api import Model
 from thinc.backends import get_array_ops
 
 from ..errors import Errors
+from .shim import module_of
+from .weights import are_weights
 
-# What a layer is, beside the values of its parameters and its shims.
-PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
+# What a layer is as a plain attribute, which thinc has no function for.
+PLAIN = ("name",)
 # What layers learn that version 0.4 or 0.6 did not know.
 NEWER = ("rarity", "temperature")
-# Weights beyond are damaged: none gets so large in training, and products of two of them are still
-# numbers of float32.
-LARGEST = 1e15
 
 
 @contextmanager
@@ -64,9 +61,8 @@ def load_model(model: Model, data: bytes) -> None:
     model.from_dict(msg)
     _widen(model)
     for node, state in before:
-        node.attrs.update({k: v for k, v in state["_attrs"].items() if is_setting(v)})
-        for part in ("name", "_refs"):
-            setattr(node, part, state[part])
+        node.attrs.update({k: v for k, v in state["attrs"].items() if is_setting(v)})
+        _restore_named(node, state)
     check_model(model)
 
 
@@ -78,10 +74,12 @@ def _check_parts(model: Model, msg: Dict[str, Any]) -> None:
     nodes = list(model.walk())
     if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
         raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
-    for node, attrs, params, shims in zip(nodes, msg["attrs"], msg["params"], msg["shims"]):
+    parts = (msg["nodes"], msg["attrs"], msg["params"], msg["shims"])
+    for node, info, attrs, params, shims in zip(nodes, *parts):
         tables = {k for k, v in node.attrs.items() if not is_setting(v)} - {"cut", *NEWER}
         whole = set(params) == set(node.param_names) and tables <= set(attrs)
-        if not whole or len(shims) != len(node.shims):
+        known = set(info["refs"]) <= set(node.ref_names)
+        if not whole or not known or len(shims) != len(node.shims):
             problem = "some of its data are missing, or there are others"
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
 
@@ -104,19 +102,36 @@ def _widen(model: Model) -> None:
 
 
 def _state_of(node: Model) -> Dict[str, Any]:
-    state = {part: copy.copy(getattr(node, part)) for part in PARTS}
-    state["_params"] = {name: node.maybe_get_param(name) for name in node.param_names}
-    state["shims"] = [(shim, shim.cfg, shim._model) for shim in node.shims]
-    return state
+    return {
+        **{part: getattr(node, part) for part in PLAIN},
+        "attrs": dict(node.attrs),
+        "dims": {name: node.maybe_get_dim(name) for name in node.dim_names},
+        "refs": {name: node.maybe_get_ref(name) for name in node.ref_names},
+        "params": {name: node.maybe_get_param(name) for name in node.param_names},
+        "shims": [(shim, shim.cfg, module_of(shim)) for shim in node.shims],
+    }
 
 
 def _restore(node: Model, state: Dict[str, Any]) -> None:
-    for name, value in state["_params"].items():
+    # thinc changes a dimension only where no parameter has it.
+    for name in node.param_names:
+        node.set_param(name, None)
+    for name, dim in state["dims"].items():
+        node.set_dim(name, dim, force=True)
+    for name, value in state["params"].items():
         node.set_param(name, value)
-    for part in PARTS:
-        setattr(node, part, state[part])
+    node.attrs.clear()
+    node.attrs.update(state["attrs"])
+    _restore_named(node, state)
     for shim, config, module in state["shims"]:
         shim.set_module(config, module)
+
+
+def _restore_named(node: Model, state: Dict[str, Any]) -> None:
+    for part in PLAIN:
+        setattr(node, part, state[part])
+    for name in node.ref_names:
+        node.set_ref(name, state["refs"].get(name))
 
 
 def check_model(model: Model) -> None:
@@ -131,7 +146,7 @@ def check_model(model: Model) -> None:
             problem = "" if value is None else _problem_of(node, name, value)
             if problem:
                 raise ValueError(Errors.R102.format(name=node.name, problem=problem))
-        if "check" in node.attrs and all(shim._model is not None for shim in node.shims):
+        if "check" in node.attrs and None not in map(module_of, node.shims):
             node.attrs["check"](node)
 
 
@@ -144,12 +159,6 @@ def _problem_of(node: Model, name: str, value: Any) -> str:
     if shape is not None and value.shape != shape:
         return f"'{name}' is of shape {value.shape}, expected {shape}"
     return ""
-
-
-def are_weights(values: numpy.ndarray) -> bool:
-    """Whether all values are numbers of a size that weights can have."""
-    # Not so where one is no number.
-    return not values.size or bool(-LARGEST <= values.min() and values.max() <= LARGEST)
 
 
 def _shape_of(name: str, dims: Dict[str, Any]) -> Optional[Tuple[int, ...]]:

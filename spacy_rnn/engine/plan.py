@@ -62,8 +62,8 @@ FEW = 32
 # So many words are found by a search before a look into buckets is over: `python -m
 # benchmarks.latency`.
 FEW_KEYS = 128
-# Tokens that go through a model at a time. Fewer leave each thread too few rows; more gain
-# little, and memory grows with them.
+# Tokens that go through a pretrained net at a time, to measure it: bounds memory. Components have
+# a setting of their own.
 TOKENS_AT_ONCE = 65_000
 # The same where gradients are taken, which needs some 15 kB for each token.
 GRADIENTS_AT_ONCE = 32_000

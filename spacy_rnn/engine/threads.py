@@ -18,9 +18,11 @@ SetThreads = Callable[[int], int]
 
 
 class _Local(threading.local):
-    """How many threads the outermost `one_thread` has found, 0 outside of it."""
+    """threads: How many the outermost `one_thread` has found, 0 outside of it. forked: Whether
+    this thread was forked from another process, and still has as many threads as there."""
 
     threads = 0
+    forked = False
 
 
 _local = _Local()
@@ -172,15 +174,18 @@ def limit_threads_in_children() -> None:
     other's way. OMP_NUM_THREADS is respected where the process was not forked.
     """
     global _limit_threads
-    if _limit_threads:
-        _limit_threads = False
+    if _limit_threads or _local.forked:
+        # This goes for the calling thread and for those that begin later. The thread that was
+        # forked may be neither, and has to do it as well.
         torch.set_num_threads(1)
+        # Not before: another thread would go on with all of them.
+        _limit_threads = _local.forked = False
 
 
 def _after_fork() -> None:
     """A forked process has none of its parent's threads."""
     global _limit_threads
-    _limit_threads = True
+    _limit_threads = _local.forked = True
     _workers.cache_clear()
     if _local.threads:
         _local.threads = 1

@@ -15,6 +15,7 @@ from ..bridge.tokens import Tokens
 from ..engine.dropout import locked_dropout
 from ..engine.plan import FORMS_AT_ONCE
 from ..engine.ragged_rnn import RaggedRNN
+from ..engine.threads import limit_threads_in_children
 from ..engine.transfer import to_device
 from ..errors import Errors
 from ..types import RowsOut, TokensIn
@@ -177,6 +178,8 @@ def forward(model: Model, tokens: Tokens, is_train: bool) -> Tuple[Rows, Callabl
 def _vectors_of(model: Model, tokens: Tokens, forms: numpy.ndarray) -> Tensor:
     """Vectors of forms, from the cache where they are there, of shape (forms, width)."""
     shim = shim_of(model)
+    # What is remembered is looked up without the module, which would see to this.
+    limit_threads_in_children()
 
     def compute(keys: numpy.ndarray) -> Tensor:
         parts = [keys[i : i + FORMS_AT_ONCE] for i in range(0, len(keys), FORMS_AT_ONCE)]

@@ -2,12 +2,14 @@
 
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
+import numpy
 from spacy.errors import Errors as SpacyErrors
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from thinc.api import set_dropout_rate
 
-from ..bridge.tokens import Tokens
+from ..bridge.shim import shims_of
+from ..bridge.tokens import Tokens, parts_by_tokens
 from ..engine.forks import forks_wait
 from ..errors import Errors
 from ..vocabulary.learning import CorpusKeys, learn_vocab, learners_in, set_vocab
@@ -22,8 +24,12 @@ class Component(Represented, SafeLoading):
     # and a callback from their gradient.
     _loss: Callable[[List[Example], Tokens, Any], Tuple[float, Any]]
     _forward: Callable[[Any, Tokens, bool], Tuple[Any, Callable]]
-    _rehearsal_model: Any
+    # Where spaCy's `resume_training` puts a copy of the model.
+    _rehearsal_model: Any = None
     finish_update: Callable[[Any], None]
+    # The mean loss of guessing by how frequent labels are in the texts that the component was
+    # initialized with. None where these do not say: see `training.chance`.
+    chance_loss: Optional[float] = None
 
     def update(
         self,
@@ -140,6 +146,12 @@ class Component(Represented, SafeLoading):
 
         return learn_vocab(layers, docs())
 
+    def _check_process(self) -> None:
+        if self.model.ops.device_type != "cpu" and not all(
+            shim.home.is_here() for shim in shims_of(self.model)
+        ):
+            raise self._error(Errors.R340)
+
     def _error(self, message: str, **facts: Any) -> ValueError:
         """An error about this component. message: One of `Errors`, which has gaps for facts."""
         return ValueError(message.format(name=self.name, **facts))
@@ -153,6 +165,15 @@ class Component(Represented, SafeLoading):
     def _check_smoothing(self, value: Any) -> None:
         if not isinstance(value, (int, float)) or not 0.0 <= value < 1.0:
             raise self._error(Errors.R307, value=value)
+
+    def _check_max_batch_tokens(self, value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise self._error(Errors.R341, value=repr(value))
+
+    def _parts_of(self, lengths: numpy.ndarray) -> List[numpy.ndarray]:
+        """Which texts the model reads at a time: as `parts_by_tokens`, by the setting
+        `max_batch_tokens`. lengths: Tokens of each text, of shape (texts,)."""
+        return parts_by_tokens(lengths, self.cfg["max_batch_tokens"])
 
 
 def sample_of(examples: Iterable[Example]) -> List[Example]:

@@ -1,15 +1,14 @@
 """Why a text has its score, and the scores of its parts: what both classifiers share."""
 
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 import numpy
 from spacy.tokens import Doc, Span
 from thinc.api import Model
 
 from ..bridge.integrated_gradients import gauss_legendre
-from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
+from ..bridge.tokens import Tokens, lengths_of
 from ..engine.forks import forks_wait
-from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
 from ..layers.checks import check, check_choice
 from ..layers.explaining import AT_THE_INPUT, ExplainedTexts, Explanation
@@ -27,6 +26,8 @@ class Explains:
     name: str
     model: Model
     labels: Any
+    cfg: Dict[str, Any]
+    _parts_of: Callable[[numpy.ndarray], List[numpy.ndarray]]
 
     def explain(
         self,
@@ -70,7 +71,7 @@ class Explains:
         steps: Optional[int] = None,
     ) -> Iterator[Dict[str, Any]]:
         """As `explain`, of many texts, which are read together: so many at a time as have
-        `TOKENS_AT_ONCE` tokens.
+        `max_batch_tokens` tokens.
 
         RETURNS: The explanations, in the order of the documents.
         """
@@ -93,7 +94,7 @@ class Explains:
         tokens = 0
         for doc in docs:
             self._check_kind_of(doc, Doc, "explain")
-            if part and tokens + len(doc) > TOKENS_AT_ONCE:
+            if part and tokens + len(doc) > self.cfg["max_batch_tokens"]:
                 yield part
                 part, tokens = [], 0
             part.append(doc)
@@ -153,7 +154,7 @@ class Explains:
         owners = numpy.asarray([numbers[id(span.doc)] for span in spans], dtype="int64")
         scores = numpy.zeros((len(spans), len(self.labels)))
         with forks_wait:
-            for part in parts_by_tokens(lengths_of(docs), TOKENS_AT_ONCE):
+            for part in self._parts_of(lengths_of(docs)):
                 own = numpy.isin(owners, part).nonzero()[0]
                 found = self._score_batch([docs[i] for i in part], [spans[i] for i in own])
                 scores[own] = found
@@ -166,7 +167,7 @@ class Explains:
         starts = numpy.asarray([before[id(span.doc)] + span.start for span in spans])
         lengths = lengths_of(list(spans))
         scores = numpy.zeros((len(spans), len(self.labels)))
-        for part in parts_by_tokens(lengths, TOKENS_AT_ONCE):
+        for part in self._parts_of(lengths):
             rows = rows_from(starts[part], lengths[part])
             scores[part] = self.model.ops.to_numpy(texts.scores(lengths[part], rows))
         return scores

@@ -1,5 +1,6 @@
 """`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
 
+from collections import Counter
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
@@ -13,13 +14,13 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..bridge.ragged import Rows, split_rows
-from ..bridge.tokens import Tokens, lengths_of, parts_by_tokens
+from ..bridge.tokens import Tokens, lengths_of
 from ..configs import defaults_of
 from ..engine.forks import forks_wait
-from ..engine.plan import TOKENS_AT_ONCE
 from ..errors import Errors
 from ..layers.tagger import score_tokens
 from ..streaming.tagger_streams import TaggerStream, TaggerStreams
+from ..training.chance import chance_of_exclusive
 from ..training.loss import token_cross_entropy
 from .component import Component, sample_of
 from .tagger_scorer import score_tags
@@ -53,6 +54,7 @@ def make_tagger_bilstm(
     neg_prefix: str,
     label_smoothing: float,
     top_k: int,
+    max_batch_tokens: int,
     scorer: Optional[Callable],
 ) -> "TaggerBiLSTM":
     """Make the component. For the arguments, see `TaggerBiLSTM`."""
@@ -65,6 +67,7 @@ def make_tagger_bilstm(
         neg_prefix=neg_prefix,
         label_smoothing=label_smoothing,
         top_k=top_k,
+        max_batch_tokens=max_batch_tokens,
         scorer=scorer,
     )
 
@@ -86,6 +89,8 @@ class TaggerBiLSTM(Component, Tagger):
     label_smoothing: Share of each truth that is spread over the other labels.
     top_k: Also write the k most likely tags with their probabilities, as a dictionary,
         most likely first, into `Token._.pos_probs` (or `Token._.tag_probs`). 0 for none.
+    max_batch_tokens: In prediction, read so many tokens at a time, which bounds memory. A longer
+        text is read on its own. Tags do not depend on it.
     scorer: The scoring method.
     RAISES: ValueError for an argument outside of these.
     """
@@ -103,6 +108,7 @@ class TaggerBiLSTM(Component, Tagger):
         neg_prefix: str = "!",
         label_smoothing: float = 0.0,
         top_k: int = 0,
+        max_batch_tokens: int = DEFAULTS["max_batch_tokens"],
         scorer: Optional[Callable] = score_tags,
     ) -> None:
         super().__init__(
@@ -116,14 +122,15 @@ class TaggerBiLSTM(Component, Tagger):
         )
         self.cfg["attr"] = attr
         self.cfg["top_k"] = top_k
+        self.cfg["max_batch_tokens"] = max_batch_tokens
         self.check_settings(self.cfg)
         self.remember_settings()
 
     def check_settings(self, cfg: Dict[str, Any]) -> None:
         """Check settings and labels, and register what they ask for.
 
-        RAISES: ValueError for an attr, top_k or label_smoothing out of its range, and for labels
-            that are not of UPOS, with `attr = "POS"`.
+        RAISES: ValueError for an attr, top_k, label_smoothing or max_batch_tokens out of its
+            range, and for labels that are not of UPOS, with `attr = "POS"`.
         """
         attr, top_k = cfg["attr"], cfg["top_k"]
         if attr not in ATTRS:
@@ -131,6 +138,7 @@ class TaggerBiLSTM(Component, Tagger):
         if not isinstance(top_k, int) or top_k < 0:
             raise ValueError(Errors.R002.format(name="top_k", value=top_k, expected="at least 0"))
         self._check_smoothing(cfg["label_smoothing"])
+        self._check_max_batch_tokens(cfg["max_batch_tokens"])
         for label in cfg["labels"]:
             self._check_label(attr, label)
         if top_k and not Token.has_extension(EXTENSIONS[attr]):
@@ -169,8 +177,9 @@ class TaggerBiLSTM(Component, Tagger):
         nlp: The pipeline that the component is part of.
         labels: Labels to use, instead of those found in the data.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        RAISES: ValueError for a corpus that is empty, has no tags, or has tags that are
-            not of UPOS, with `attr = "POS"`; and for score weights of the other attribute.
+        RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
+            has no tags, or has tags that are not of UPOS, with `attr = "POS"`; and for score
+            weights of the other attribute.
         """
         if nlp is not None:
             self._check_score_weights(nlp)
@@ -201,17 +210,25 @@ class TaggerBiLSTM(Component, Tagger):
         counts = TagCounts(ATTRS[self.cfg["attr"]])
         self._read_corpus(get_examples, vocab, counts.add)
         if not counts.words:
-            raise self._error(Errors.R301)
+            raise TypeError(Errors.R301.format(name=self.name))
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
+        positive = sorted(tag for tag in counts.tags if not self._is_negative(tag))
+        self.chance_loss = self._chance_of([counts.tags[tag] for tag in positive])
         if labels is not None:
             return list(labels)
-        found = [self.vocab.strings[value] for value in sorted(counts.tags)]
-        positive = sorted(label for label in found if not self._is_negative(label))
         if not positive and not self.labels:
-            error = Errors.R316 if found else Errors.R311
+            error = Errors.R316 if counts.tags else Errors.R311
             attr, prefix = self.cfg["attr"].lower(), self.cfg["neg_prefix"]
             raise self._error(error, attr=attr, prefix=prefix)
         return positive
+
+    def _chance_of(self, counts: List[int]) -> Optional[float]:
+        """The loss of guessing, of tags that stand there so often."""
+        if not counts:
+            return None
+        # As `token_cross_entropy` spreads it: the true tag gets none.
+        smoothing = self.cfg["label_smoothing"] * len(counts) / max(len(counts) - 1, 1)
+        return chance_of_exclusive(counts, numpy.ones(len(counts)), smoothing)
 
     def _is_negative(self, label: str) -> bool:
         prefix = self.cfg["neg_prefix"]
@@ -221,19 +238,30 @@ class TaggerBiLSTM(Component, Tagger):
         """Score the labels of each token, without changing the documents.
 
         A document's scores depend on that document alone. Long batches go through the
-        model in parts of `TOKENS_AT_ONCE` tokens, which bounds memory.
+        model in parts of `max_batch_tokens` tokens, which bounds memory.
 
         docs: The documents; empty ones are legal.
         RETURNS: For each document an array of shape (tokens, labels): the higher, the
             likelier; zeros where a token is blank.
+        RAISES: ValueError in a process that was made from another one, which holds the model on a
+            GPU.
         """
+        self._check_process()
         docs = list(docs)
-        scores: List[Any] = [None] * len(docs)
-        for part in parts_by_tokens(lengths_of(docs), TOKENS_AT_ONCE):
+        lengths = lengths_of(docs)
+        parts = self._parts_of(lengths)
+        if len(parts) == 1:
+            with forks_wait:
+                return self._predict_part(docs)
+        # One array for all, made first: arrays of parts, kept between what each part needs for
+        # a moment, would leave gaps in memory that no later part fits into.
+        whole: Any = self.model.ops.alloc2f(int(lengths.sum()), len(self.labels))
+        scores = split_rows(whole, lengths)
+        for part in parts:
             with forks_wait:
                 found = self._predict_part([docs[i] for i in part])
             for i, rows in zip(part, found):
-                scores[i] = rows
+                scores[i][:] = rows
         return scores
 
     def _predict_part(self, docs: List[Doc]) -> List[Any]:
@@ -300,10 +328,12 @@ class TaggerBiLSTM(Component, Tagger):
             return
         attr = ATTRS[self.cfg["attr"]]
         tokens = Tokens(docs)
-        for strings in {id(doc.vocab.strings): doc.vocab.strings for doc in docs}.values():
+        stores: Dict[int, Any] = {id(doc.vocab.strings): doc.vocab.strings for doc in docs}
+        for strings in stores.values():
             # Documents may have another vocabulary than the component. The hashes are the same.
-            values = [strings.add(label) for label in self.labels]
-            blank = strings.add(BLANK[self.cfg["attr"]])
+            # Documents made before a memory zone keep what they get within it.
+            values = [strings.add(label, allow_transient=False) for label in self.labels]
+            blank = strings.add(BLANK[self.cfg["attr"]], allow_transient=False)
         xp: Any = self.model.ops.xp
         best = self.model.ops.to_numpy(xp.concatenate(scores).argmax(axis=1))
         tags = numpy.asarray(values, dtype="uint64")[best]
@@ -370,11 +400,12 @@ class TaggerBiLSTM(Component, Tagger):
     ) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The row of each token's tag among the labels, -1 where there is none, and
         whether it is the tag that is wrong. Both of shape (tokens,)."""
-        values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
+        values = numpy.concatenate([aligned_tags(eg, self.cfg["attr"]) for eg in examples])
         values = values if tokens.rows is None else values[tokens.rows]
         values[tokens.keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
-        names = [self.vocab.strings[value] for value in found.tolist()]
+        # The reference may have another vocabulary than the component.
+        names = Tokens([eg.reference for eg in examples]).strings(found)
         negative = numpy.asarray([self._is_negative(name) for name in names])
         rows = numpy.asarray([self._row_of(name) for name in names])
         return rows[index], negative[index]
@@ -407,7 +438,8 @@ class TagCounts:
     def __init__(self, attr: int) -> None:
         self.attr = attr
         self.words: List[numpy.ndarray] = []
-        self.tags: set = set()
+        # How often each one stands there.
+        self.tags: Any = Counter()
 
     def add(self, eg: Example) -> None:
         """Count the words of an example that have a tag, and the tags."""
@@ -415,10 +447,12 @@ class TagCounts:
         tags = gold.to_array(self.attr)
         tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
         self.words.append(gold.to_array(ORTH)[tagged])
-        self.tags.update(numpy.unique(tags[tagged]).tolist())
+        found, times = numpy.unique(tags[tagged], return_counts=True)
+        names = [gold.vocab.strings[tag] for tag in found.tolist()]
+        self.tags.update(dict(zip(names, times.tolist())))
 
 
-def _aligned(eg: Example, attr: str) -> numpy.ndarray:
+def aligned_tags(eg: Example, attr: str) -> numpy.ndarray:
     """The reference's tags for the predicted tokens, 0 where there is none."""
     x, y = eg.predicted, eg.reference
     if numpy.array_equal(x.to_array(ORTH), y.to_array(ORTH)):

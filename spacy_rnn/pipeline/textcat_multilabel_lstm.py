@@ -12,6 +12,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..configs import defaults_of
+from ..training.chance import chance_of_binary
 from ..training.loss import binary_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from .component import sample_of
@@ -37,6 +38,7 @@ def make_textcat_multilabel_lstm(
     semi_supervised: Optional[SemiSupervised],
     span_cats: bool,
     abstain: float,
+    max_batch_tokens: int,
     scorer: Optional[Callable],
 ) -> "MultiLabelTextCatLSTM":
     """Make the component. For the arguments, see `MultiLabelTextCatLSTM`."""
@@ -50,6 +52,7 @@ def make_textcat_multilabel_lstm(
         semi_supervised=for_pipeline(semi_supervised, nlp),
         span_cats=span_cats,
         abstain=abstain,
+        max_batch_tokens=max_batch_tokens,
         scorer=scorer,
     )
 
@@ -68,6 +71,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
     label_smoothing: Share of each truth that is spread over true and false.
     abstain: Give a text no label if some decision about a label is less certain than this: that it
         is true, from `threshold` on, by its score, and otherwise that it is not, by 1 - its score.
+    max_batch_tokens: In prediction, read so many tokens at a time, which bounds memory. A longer
+        text is read on its own. Scores do not depend on it.
     """
 
     factory = "textcat_multilabel_lstm"
@@ -103,6 +108,11 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
 
     def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
         return numpy.log((positive + 1.0) / (negative + 1.0))
+
+    def _chance_of(
+        self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray
+    ) -> float:
+        return chance_of_binary(positive, negative, weights, self.cfg["label_smoothing"])
 
     def _balanced_weights(self, counts: CorpusCounts, labels: List[str]) -> Dict[str, float]:
         true, false = counts.positive, counts.negative

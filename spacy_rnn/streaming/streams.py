@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
-from ..bridge.shim import RNNShim
+from ..bridge.shim import shims_of
 from ..bridge.tokens import Tokens
 from ..engine.forks import forks_wait
 from ..errors import Errors
@@ -123,7 +123,7 @@ class Streams(ABC):
     ):
         self.name = name
         self.model = model
-        self._shims = [s for node in model.walk() for s in node.shims if isinstance(s, RNNShim)]
+        self._shims = shims_of(model)
         self.labels = list(labels)
         self.tokenizer = check_tokenizer(name, nlp.tokenizer)
         self.spaced_rules = spaced_rules(self.tokenizer)

@@ -7,7 +7,7 @@ import srsly
 from thinc.api import Linear, Maxout, Model, ParametricAttention_v2, SparseLinear_v2, chain
 
 from spacy_rnn.bridge.loading import check_model, load_model, unchanged_on_error
-from spacy_rnn.bridge.shim import shim_of
+from spacy_rnn.bridge.shim import module_of, shim_of
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
 from spacy_rnn.vocabulary.learning import set_vocab
 
@@ -38,7 +38,7 @@ def state_of(model):
         params = {n: node.get_param(n).tolist() for n in node.param_names if node.has_param(n)}
         dims = {name: node.maybe_get_dim(name) for name in node.dim_names}
         refs = {name: node.maybe_get_ref(name) for name in node.ref_names}
-        modules = [(shim.cfg, shim._model) for shim in node.shims]
+        modules = [(shim.cfg, module_of(shim)) for shim in node.shims]
         found.append((node.name, params, dims, refs, dict(node.attrs), modules))
     return found
 

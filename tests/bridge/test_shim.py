@@ -1,5 +1,7 @@
 import copy
+import pickle
 import time
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import numpy
@@ -178,6 +180,27 @@ def test_copies_learn_on_their_own():
     assert abs(copied.predict(data)[0] - before).max() > 1e-4
 
 
+def test_sending_a_net_to_a_process_leaves_its_weights_where_they_are():
+    """torch's own way moves them into shared memory. Views of them would point to nothing."""
+    model = rnn()
+    shim = shim_of(model)
+    name, weight = next(shim.module.named_parameters())
+    place, view, expected = weight.data_ptr(), shim.view(name), shim.view(name).copy()
+    sent = ForkingPickler.dumps(model)
+    assert weight.data_ptr() == place and not weight.is_shared()
+    assert (view == expected).all()
+    data = [numpy.random.rand(5, 4).astype("f")]
+    other = pickle.loads(sent)  # noqa: S301
+    assert numpy.allclose(other.predict(data)[0], model.predict(data)[0], atol=1e-6)
+    assert shim_of(other).home.is_here()
+
+
+def test_sending_a_net_before_its_weights_are_made():
+    shim = pickle.loads(pickle.dumps(RNNShim(build_scale, "Scale")))  # noqa: S301
+    with pytest.raises(KeyError, match="R101.*Scale"):
+        shim.predict(None)
+
+
 def test_bytes_round_trip():
     model, other = rnn(), rnn()
     data = [numpy.random.rand(5, 4).astype("f")]
@@ -196,8 +219,6 @@ def test_bytes_round_trip_before_the_weights_are_made():
 
 
 def test_no_pickle_is_read():
-    import pickle
-
     with pytest.raises(ValueError, match="R102"):
         RNNShim(build_scale, "Scale").from_bytes(pickle.dumps({"config": {}, "state": b""}))
 

@@ -231,6 +231,31 @@ def test_a_forked_process_has_one_thread(threads):
 
 
 @needs_fork
+def test_a_forked_process_has_one_thread_in_each_of_its_threads(threads):
+    """Also in the one that was forked, which is the last to predict."""
+
+    def count():
+        other = threading.Thread(target=limit_threads_in_children)
+        other.start()
+        other.join()
+        limit_threads_in_children()
+        return torch.get_num_threads()
+
+    assert in_a_forked_process(count) == 1
+
+
+def test_no_thread_goes_on_before_threads_are_limited(monkeypatch):
+    seen = []
+    monkeypatch.setattr(threads_module, "_limit_threads", True)
+    monkeypatch.setattr(
+        torch, "set_num_threads", lambda count: seen.append((count, threads_module._limit_threads))
+    )
+    limit_threads_in_children()
+    limit_threads_in_children()
+    assert seen == [(1, True)]
+
+
+@needs_fork
 def test_a_lock_that_another_thread_holds_is_free_in_a_forked_process():
     lock = ForkSafeLock()
     held, done = threading.Event(), threading.Event()

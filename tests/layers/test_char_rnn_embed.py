@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy
 import pytest
 import spacy
@@ -74,6 +77,26 @@ def step(model):
     Ys, backprop = model.begin_update(DOCS)
     backprop([numpy.ones_like(Y) for Y in Ys])
     model.finish_update(Adam(0.1))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs forks")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_forked_process_looks_remembered_forms_up():
+    """It must not share that out among threads, which it does not have."""
+    model, threads = learned(), torch.get_num_threads()
+    docs = [Doc(NLP.vocab, words=["the", "cat"] * 20_000)]
+    torch.set_num_threads(4)
+    try:
+        model.predict(docs)
+        child = os.fork()
+        if not child:
+            # Ends a child that waits for threads.
+            signal.alarm(30)
+            model.predict(docs)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    finally:
+        torch.set_num_threads(threads)
 
 
 def test_training_empties_the_memory():

@@ -67,7 +67,9 @@ def test_the_best_label_stays_and_certainty_falls_with_temperature(temperature, 
     probabilities.attrs["temperature"] = Temperature(temperature)
     after = probabilities.predict(logits)[0]
     best = after.argmax()
-    assert before[best] == before.max() and after.sum() == pytest.approx(1.0, abs=1e-5)
+    # Two that are almost alike may become so.
+    assert before[best] == pytest.approx(before.max(), abs=1e-6)
+    assert after.sum() == pytest.approx(1.0, abs=1e-5)
     assert (after.max() - before.max()) * (1.0 - temperature) >= -1e-5
 
 

@@ -237,8 +237,6 @@ def test_attention(nlp, both_ways):
 
 @pytest.mark.parametrize("method", ["integrated_gradients", "gradient_times_input", "attention"])
 def test_alone_and_in_a_batch(nlp, method, monkeypatch):
-    from spacy_rnn.pipeline import explanations
-
     pipe = pipe_of(nlp)
     docs = list(nlp.pipe([*TEXTS, *ODD, " ".join(TEXTS)]))
     together = list(pipe.explain_pipe(iter(docs), "POSITIVE", method))
@@ -248,7 +246,7 @@ def test_alone_and_in_a_batch(nlp, method, monkeypatch):
         assert found["score"] == pytest.approx(doc.cats["POSITIVE"], abs=1e-5)
     if method != "attention":
         together = list(zip(docs, together))
-        monkeypatch.setattr(explanations, "TOKENS_AT_ONCE", 9)
+        monkeypatch.setitem(pipe.cfg, "max_batch_tokens", 9)
         in_parts = pipe.explain_pipe(docs, "POSITIVE", method)
         for (doc, found), part in zip(together, in_parts, strict=True):
             assert same(found, part) and same(found, pipe.explain(doc, "POSITIVE", method))
@@ -517,8 +515,6 @@ def attended(model, states):
 
 
 def test_spans_of_several_documents_that_overlap(both_ways, monkeypatch):
-    from spacy_rnn.pipeline import explanations
-
     pipe = pipe_of(both_ways)
     first, second, empty = (both_ways(text) for text in (TEXTS[0], TEXTS[4], ""))
     spans = [second[1:3], first[0:4], second[0:3], first[2:2], empty[:], first[2:5], first[0:4]]
@@ -526,7 +522,7 @@ def test_spans_of_several_documents_that_overlap(both_ways, monkeypatch):
     found = pipe.score_spans(spans)
     assert max(map(differ, found, alone)) < 1e-5
     assert differ(found[3], both_ways("").cats) < 1e-5
-    monkeypatch.setattr(explanations, "TOKENS_AT_ONCE", 5)
+    monkeypatch.setitem(pipe.cfg, "max_batch_tokens", 5)
     assert max(map(differ, pipe.score_spans(spans), found)) < 1e-5
     assert pipe.score_spans([]) == []
 

@@ -204,12 +204,10 @@ def test_running_cats_are_the_cats_of_each_beginning(model):
 
 
 def test_running_cats_of_a_long_text_in_two_directions(monkeypatch):
-    from spacy_rnn.pipeline import textcat_lstm
-
     nlp = make(encode__bidirectional=True)
     doc = nlp(TEXT)
     expected = textcat(nlp).running_cats(doc)
-    monkeypatch.setattr(textcat_lstm, "TOKENS_AT_ONCE", 30)
+    monkeypatch.setitem(textcat(nlp).cfg, "max_batch_tokens", 30)
     for a, b in zip(textcat(nlp).running_cats(doc), expected):
         assert differ(a, b) < 1e-6
 

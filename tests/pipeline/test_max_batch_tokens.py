@@ -146,7 +146,7 @@ def test_pipelines_of_before_have_the_default(nlp, pipe, tmp_path):
     assert type(pipe)(nlp.vocab, pipe.model, name).cfg["max_batch_tokens"] == default
 
 
-def test_examples_of_a_component_are_read_by_parts_in_calibration(nlp, pipe, monkeypatch):
+def test_calibration_reads_by_parts(nlp, pipe, monkeypatch):
     if not hasattr(pipe, "calibrate"):
         pytest.skip("taggers are not calibrated")
     docs = make_docs(nlp, [9] * 6)

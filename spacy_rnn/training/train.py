@@ -108,22 +108,27 @@ class Training:
         self.learning = LearningState(nlp, self.frozen, self.optimizer)
         if checkpoint is not None:
             self.learning.check(checkpoint.arrays)
-        names = [self.settings["train_corpus"], self.settings["dev_corpus"]]
-        train_corpus, dev_corpus = resolve_dot_names(config, names)
-        batcher, epochs = self.settings["batcher"], self.settings["max_epochs"]
-        drawn = create_train_batches(nlp, train_corpus, batcher, epochs)
-        self.batches = Batches(drawn, self.past.facts.get("start"))
-        evaluate = create_evaluation_callback(nlp, dev_corpus, self.settings["score_weights"])
+        corpora = [self.settings["train_corpus"], self.settings["dev_corpus"]]
+        train_corpus, dev_corpus = resolve_dot_names(config, corpora)
+        self.batches = self._make_batches(train_corpus)
         self.evaluations: List[Dict[str, Any]] = self.past.facts.get("evaluations", [])
-        self.replay = Replay(
-            nlp,
-            evaluate,
+        self.replay = self._make_replay(dev_corpus)
+        self.before_to_disk = create_before_to_disk_callback(self.settings["before_to_disk"])
+
+    def _make_batches(self, corpus: Any) -> Batches:
+        batcher, epochs = self.settings["batcher"], self.settings["max_epochs"]
+        drawn = create_train_batches(self.nlp, corpus, batcher, epochs)
+        return Batches(drawn, self.past.facts.get("start"))
+
+    def _make_replay(self, corpus: Any) -> Replay:
+        return Replay(
+            self.nlp,
+            create_evaluation_callback(self.nlp, corpus, self.settings["score_weights"]),
             self.settings["before_update"],
             last=self.past.facts["step"],
             evaluations=list(self.evaluations),
             losses=self.past.facts.get("losses"),
         )
-        self.before_to_disk = create_before_to_disk_callback(self.settings["before_to_disk"])
 
     def run(self, interrupts: Interrupts, stdout: IO, stderr: IO) -> None:
         """Train until the end, or until there is an interrupt: then a checkpoint and model-last
@@ -179,13 +184,17 @@ class Training:
             annotating_components=settings["annotating_components"],
             before_update=self.replay.before_update,
         )
+        past = self.past.facts
         for _, info, is_best in steps:
-            info = {**info, "resumed_after": self.replay.last}
-            if not self.replay.done_before:
-                info["seconds"] += self.past.facts["seconds"]
+            if self.replay.done_before:
+                info["seconds"] = 0
+            info["seconds"] += past["seconds"]
+            if past["step"] >= 0:
+                # For loggers, which are told of all steps.
+                info["resumed_after"] = past["step"]
             if is_best is not None:
                 self._note_evaluation(info, is_best)
-            if self.replay.step == self.past.facts["step"]:
+            if self.replay.step == past["step"]:
                 self._go_on()
             yield info, is_best
 

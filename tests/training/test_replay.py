@@ -10,8 +10,8 @@ SCORES = [0.5, 0.8, 0.8, 0.6, 0.7, 0.6]
 
 
 def run(nlp, patience=0, max_steps=0, **past):
-    """RETURNS: What the loop says of each step; the steps that were learned, that `before_update`
-    was called for, and how often it was evaluated."""
+    """RETURNS: What the loop says of each step; the steps that were learned, and that
+    `before_update` was called for."""
     learned, called, scores = [], [], iter(SCORES[len(past.get("evaluations", ())) :])
     replay = Replay(
         nlp,
@@ -19,6 +19,9 @@ def run(nlp, patience=0, max_steps=0, **past):
         lambda nlp, args: called.append((nlp, args["step"])),
         **past,
     )
+
+    finished = []
+    nlp.get_pipe("textcat_lstm").finish_update = finished.append
 
     def update(examples, *, drop, losses, **settings):
         learned.append((replay.step, round(drop, 2)))
@@ -51,6 +54,7 @@ def run(nlp, patience=0, max_steps=0, **past):
         for _, info, best in steps
     ]
     assert all(pipeline is nlp for pipeline, _ in called)
+    assert finished == [optimizer] * len(learned)
     return found, learned, [step for _, step in called]
 
 

@@ -14,6 +14,13 @@
 #                  run the tests over a pretrained transformer, in .venv-trf
 # make test-demo   run the tests of the demo in a browser, in .venv-demo; needs Chromium and its
 #                  driver: apt-get install chromium chromium-driver
+# make test-versions
+#                  run a part of the tests with the lowest and with the newest versions that setup.cfg
+#                  admits, by each interpreter of PYTHONS="python3.10 python3.14" that is there. Those
+#                  that are not are named. For the CPU build of torch: UV_TORCH_BACKEND=cpu
+# make audit       ask pip-audit's service for known vulnerabilities of all that requirements.txt,
+#                  requirements-data.txt and the extras install
+# make fuzz        load damaged pipelines, for ten minutes: make fuzz MINUTES=10
 # make seeds       train the two mended tutorial configs of text classification
 # make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
@@ -29,21 +36,28 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_TRF ?= .venv-trf
 VENV_DEMO ?= .venv-demo
+VENV_UV ?= .venv-uv
+VENV_VERSIONS ?= .venv-versions
+PYTHONS ?= python3.10 python3.14
+RESOLUTIONS ?= lowest-direct highest
 CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
+MINUTES ?= 10
 RAW ?= assets
 SEED ?= 0
 
 IN_VENV := $(VENV)/bin/python -m
 IN_VENV_TRF := $(VENV_TRF)/bin/python -m
 IN_VENV_DEMO := $(VENV_DEMO)/bin/python -m
+IN_VENV_UV := $(VENV_UV)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 # The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
-.PHONY: help train test test-transformers test-demo seeds tagger tagger-en tagger-vectors \
+.PHONY: help train test test-transformers test-demo test-versions audit fuzz \
+	seeds tagger tagger-en tagger-vectors \
 	tagger-treebank sentiment pipelines notebook benchmark clean
 
 help:
@@ -117,6 +131,51 @@ test-demo: $(VENV_DEMO)/installed
 		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
 	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py
 
+# uv can resolve to the lowest versions, which pip cannot.
+$(VENV_UV)/installed:
+	$(PYTHON) -m venv $(VENV_UV)
+	$(IN_VENV_UV) pip install --quiet uv==0.13.9 pip-audit==2.10.1
+	@touch $@
+
+# Those of PYTHONS that run: a version manager may have a name for what it does not have.
+FOUND = $(foreach python,$(PYTHONS),$(if $(shell $(python) -c "print(1)" 2> /dev/null),$(python)))
+MISSING = $(filter-out $(FOUND),$(PYTHONS))
+ENVIRONMENTS = $(foreach python,$(FOUND),$(RESOLUTIONS:%=$(VENV_VERSIONS)/$(python)/%))
+UV_INSTALL = $(IN_VENV_UV) uv pip install --quiet --only-binary :all: --no-binary spacy-rnn
+# What depends on other packages most, and the package as a whole.
+TESTS_OF_VERSIONS = tests/engine tests/bridge tests/layers tests/pipeline tests/streaming \
+	tests/test_package.py tests/test_private_names.py tests/test_side_effects.py
+
+# Such as .venv-versions/python3.10/lowest-direct.
+$(VENV_VERSIONS)/%/installed: $(VENV_UV)/installed setup.cfg pyproject.toml
+	$(IN_VENV_UV) uv venv --quiet --clear --python $(shell command -v $(*D)) $(@D)
+	$(UV_INSTALL) --python $(@D) --resolution $(*F) --editable .
+	$(UV_INSTALL) --python $(@D) hypothesis pytest
+	@touch $@
+
+$(VENV_VERSIONS)/%/tested: $(VENV_VERSIONS)/%/installed
+	@echo "With $(*D), the $(*F) versions:"
+	@$(IN_VENV_UV) uv pip freeze --quiet --python $(@D) | grep -E "^(numpy|spacy|thinc|torch)=="
+	$(@D)/bin/python -m pytest $(TESTS_OF_VERSIONS)
+
+.PRECIOUS: $(VENV_VERSIONS)/%/installed
+
+test-versions:
+	@$(if $(FOUND),,echo "None of these interpreters is here: $(PYTHONS)"; exit 1)
+	@$(MAKE) --no-print-directory $(ENVIRONMENTS:=/tested)
+	@echo "Tested with $(FOUND).$(if $(MISSING), Not tested, as they are not here: $(MISSING).)"
+
+# What the service has no answer for is an error (--strict), not a pass. Of requirements-data.txt,
+# the packages alone are installed.
+audit: $(VENV_UV)/installed
+	$(IN_VENV_UV) uv pip compile --quiet --all-extras --output-file $(VENV_UV)/all.txt \
+		requirements.txt setup.cfg
+	$(IN_VENV_UV) pip_audit --strict --no-deps --disable-pip --requirement $(VENV_UV)/all.txt \
+		--requirement requirements-data.txt
+
+fuzz: $(VENV)/installed
+	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
+
 notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding
 	$(IN_VENV) docs.notebook
@@ -132,4 +191,4 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.memory tagger_bilstm
 
 clean:
-	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) corpus training metrics packages project.lock
+	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_UV) $(VENV_VERSIONS) corpus training metrics packages project.lock

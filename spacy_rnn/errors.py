@@ -16,6 +16,12 @@ class Warnings:
         "training data: the model can only learn never to predict them."
     )
     W010 = "[W010] The curves of this training could not be {what} ({problem}). Training goes on."
+    W011 = (
+        "[W011] The loss of '{name}' has been at {loss} for an epoch, where {chance} is that of "
+        "guessing by how frequent labels are: nothing was learned of the texts. Look at the "
+        "learning rate, too low or too high; at whether labels belong to their texts; at the order "
+        "of the texts; and at what the component reads by, such as a frozen tok2vec."
+    )
 
 
 class Errors:
@@ -115,8 +121,8 @@ class Errors:
     )
     R307 = "[R307] label_smoothing of '{name}' is {value}, but must be at least 0 and below 1."
     R308 = (
-        "[R308] Cannot load the component '{name}': its {path} is {problem}. Copy the pipeline's "
-        "folder again, or train it again."
+        "[R308] Cannot load the component '{name}': its {path} is {problem}. Download or copy the "
+        "pipeline again, with all its files, or train it again."
     )
     R309 = (
         "[R309] No training example of component '{name}' has a label. For text "
@@ -171,6 +177,17 @@ class Errors:
         "[R320] The values of labels of the text '{text}' sum to {total}. The labels of '{name}' "
         "exclude each other: the values of a text must sum to 1, where a label that is left out "
         "counts as 0, or all be 0; use `textcat_multilabel_lstm` where they do not."
+    )
+    R321 = (
+        "[R321] Cannot load the component '{name}': its {path} is not as it was saved, as the "
+        "checksums show. Download or copy the pipeline again, with all its files. To change a "
+        "setting of a saved pipeline, use `spacy.load(path, config=...)`."
+    )
+    R322 = (
+        "[R322] Cannot load the component '{name}': it was saved by spacy-rnn {version} in format "
+        "{found}, and this is spacy-rnn {mine}, which knows formats up to {known}. Install the "
+        'other: `pip install "spacy-rnn>={version}"`. If that is installed, the file `cfg` is '
+        "damaged: download or copy the pipeline again."
     )
     R330 = "[R330] The component '{name}' has no label '{label}'. Its labels are: {allowed}."
     R331 = (
@@ -340,6 +357,48 @@ class Errors:
         "stream has read any piece of this push."
     )
 
+    # interrupted training
+    R710 = (
+        "[R710] {path} is there already: it is of a training that can go on. Give --resume for "
+        "that, or another --output, or remove the file to begin anew."
+    )
+    R711 = (
+        "[R711] {path} is damaged, or no checkpoint of `spacy-rnn train`. Copy it again, or remove "
+        "it to begin anew."
+    )
+    R712 = (
+        "[R712] The checkpoint was written with version {found} of {name}, but this is {here}: the "
+        "training would not go on as it began. Install that version."
+    )
+    R713 = (
+        "[R713] The setting {name} was {old} when this training began, and is {new} now. A "
+        "training goes on with the config that it began with. Only when it ends can be changed: "
+        "{limits}; but not from or to max_epochs = -1."
+    )
+    R714 = (
+        "[R714] The training texts are not those that this training began with, or not in the same "
+        "order. It can go on with the same files only."
+    )
+    R715 = (
+        "[R715] The checkpoint does not fit to the pipeline: the weights {name} are of shape "
+        "{saved} there, and {found} here. The training texts, or other files of the config, have "
+        "changed since the training began. It can go on with the same files only."
+    )
+    R716 = (
+        "[R716] With these settings and texts the training ends after step {end}, but the "
+        "checkpoint is of step {last}. Give larger limits ([training] max_steps, max_epochs, "
+        "patience), and the same texts as before. Nothing was written."
+    )
+    R717 = "[R717] There is no training to resume in {path}. Give a CONFIG to begin one."
+    R718 = (
+        "[R718] The layer '{layer}' cannot be part of a checkpoint: {problem}. Train it with "
+        "`python -m spacy train`."
+    )
+    R719 = (
+        "[R719] The optimizer updates weights that are in no component's model, so that no "
+        "checkpoint can have them: {names}. Train with `python -m spacy train`."
+    )
+
     # cli
     R601 = "[R601] --label takes VALUE=LABEL, found '{found}'."
     R602 = (
@@ -443,6 +502,10 @@ class Errors:
         "[R632] {path} does not use {variable}: it would train on other texts than these. Set path "
         "= {variable} in its [corpora], as the configs of `spacy-rnn init-config` do."
     )
+    R637 = (
+        "[R637] {path} unpacks to more than {times} times its size, as no texts do. If it is what "
+        "it should be, give the folder unpacked from it."
+    )
     R651 = (
         "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
         "{found}."
@@ -508,3 +571,9 @@ class Errors:
         "read anew: it is drawn for texts of up to {most} tokens. This one has {count}."
     )
     R829 = "[R829] This cannot be shown ({problem}). What went wrong stands in the terminal."
+
+    # doctor
+    R840 = (
+        "[R840] {setting} is a setting of a training config, but no config is given. Give it "
+        "before all settings: spacy-rnn doctor config.cfg {setting} ..."
+    )

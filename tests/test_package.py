@@ -147,7 +147,8 @@ def test_importing_the_package_costs_nothing():
 
 
 def test_no_layer_is_recognized_by_its_name():
-    """Names of layers are for errors: anything else is asked of their attributes."""
+    """Names of layers are for errors, and put back when loading fails: anything else is asked of
+    their attributes."""
     for path, tree in trees_of("engine", "bridge", "vocabulary", "layers", "streaming", "pipeline"):
         formats = [
             node
@@ -159,7 +160,8 @@ def test_no_layer_is_recognized_by_its_name():
             if isinstance(node, ast.Attribute) and node.attr == "name":
                 own = isinstance(node.value, ast.Name) and node.value.id == "self"
                 where = f"{path}, line {node.lineno}"
-                assert own or id(node) in in_errors, where
+                put_back = path.name == "loading.py"
+                assert own or put_back or id(node) in in_errors, where
 
 
 def test_no_document_is_made_of_words():

@@ -4,7 +4,9 @@ import contextlib
 import copy
 from typing import Any, Callable, Dict, Iterable, Iterator, Tuple
 
-from thinc.api import Model, PyTorchShim, set_dropout_rate
+from thinc.api import Model, set_dropout_rate
+
+from .shim import module_of
 
 
 def differentiate(
@@ -40,12 +42,8 @@ def without_dropout(layers: Iterable[Model]) -> Iterator[None]:
 
 def _dropout_of(node: Model) -> Iterator[Tuple[Dict[str, Any], str, float]]:
     """Where the rates of one layer stand, each with its name there, and its value."""
-    modules = [
-        part
-        for shim in node.shims
-        if isinstance(shim, PyTorchShim)
-        for part in shim._model.modules()
-    ]
+    found = [module_of(shim) for shim in node.shims]
+    modules = [part for module in found if module is not None for part in module.modules()]
     for owner, name in [
         (node.attrs, "dropout_rate"),
         *((vars(part), "dropout") for part in modules),

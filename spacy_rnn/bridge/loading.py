@@ -1,6 +1,6 @@
 """Loading a model as a whole or not at all."""
 
-import copy
+import gc
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, Optional, Tuple
 
@@ -10,11 +10,15 @@ from thinc.api import Model
 from thinc.backends import get_array_ops
 
 from ..errors import Errors
+from .shim import module_of
 
-# What a layer is, beside the values of its parameters and its shims.
-PARTS = ("name", "_dims", "_refs", "_attrs", "_has_params")
+# What a layer is as a plain attribute, which thinc has no function for.
+PLAIN = ("name",)
 # What layers learn that version 0.4 or 0.6 did not know.
 NEWER = ("rarity", "temperature")
+# Weights beyond are damaged: none gets so large in training, and products of two of them are still
+# numbers of float32.
+LARGEST = 1e15
 
 
 @contextmanager
@@ -29,10 +33,21 @@ def unchanged_on_error(model: Model) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def collector_as_before() -> Iterator[None]:
+    """Leave Python's garbage collector on or off as it is. srsly turns it off to read msgpack, and
+    leaves it so where that fails."""
+    enabled = gc.isenabled()
+    try:
+        yield
+    finally:
+        (gc.enable if enabled else gc.disable)()
+
+
 def is_setting(value: Any) -> bool:
     """Whether an attribute of a layer says how it is set or what it can do, not what it has
     learned."""
-    plain = (str, int, float, bool, list, tuple, dict)
+    plain = (str, bytes, int, float, bool, list, tuple, dict)
     return value is None or callable(value) or isinstance(value, plain)
 
 
@@ -42,38 +57,39 @@ def load_model(model: Model, data: bytes) -> None:
     RAISES: ValueError for data that do not fit, which may have been loaded in part: see
         `unchanged_on_error`.
     """
-    _check_parts(model, data)
+    msg: Any = srsly.msgpack_loads(data)
+    _check_parts(model, msg)
     before = [(node, _state_of(node)) for node in model.walk()]
-    _forget_newer(model, data)
-    model.from_bytes(data)
+    _forget_newer(model, msg)
+    model.from_dict(msg)
     _widen(model)
     for node, state in before:
-        node.attrs.update({k: v for k, v in state["_attrs"].items() if is_setting(v)})
-        for part in ("name", "_refs"):
-            setattr(node, part, state[part])
+        node.attrs.update({k: v for k, v in state["attrs"].items() if is_setting(v)})
+        _restore_named(node, state)
     check_model(model)
 
 
-def _check_parts(model: Model, data: bytes) -> None:
+def _check_parts(model: Model, msg: Dict[str, Any]) -> None:
     """Check that saved data have all parts of a model.
 
     RAISES: ValueError that names the layer which lacks one, or has one more.
     """
-    msg = srsly.msgpack_loads(data)
     nodes = list(model.walk())
     if any(len(msg[part]) != len(nodes) for part in ("nodes", "attrs", "params", "shims")):
         raise ValueError(f"it has {len(msg['nodes'])} layers, expected {len(nodes)}")
-    for node, attrs, params, shims in zip(nodes, msg["attrs"], msg["params"], msg["shims"]):
+    parts = (msg["nodes"], msg["attrs"], msg["params"], msg["shims"])
+    for node, info, attrs, params, shims in zip(nodes, *parts):
         tables = {k for k, v in node.attrs.items() if not is_setting(v)} - {"cut", *NEWER}
         whole = set(params) == set(node.param_names) and tables <= set(attrs)
-        if not whole or len(shims) != len(node.shims):
+        known = set(info["refs"]) <= set(node.ref_names)
+        if not whole or not known or len(shims) != len(node.shims):
             problem = "some of its data are missing, or there are others"
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
 
 
-def _forget_newer(model: Model, data: bytes) -> None:
+def _forget_newer(model: Model, msg: Dict[str, Any]) -> None:
     """Empty what a model may have learned and older versions do not save."""
-    for node, attrs in zip(model.walk(), srsly.msgpack_loads(data)["attrs"]):
+    for node, attrs in zip(model.walk(), msg["attrs"]):
         for name in NEWER:
             if name in node.attrs and name not in attrs:
                 node.attrs[name] = type(node.attrs[name])()
@@ -89,19 +105,36 @@ def _widen(model: Model) -> None:
 
 
 def _state_of(node: Model) -> Dict[str, Any]:
-    state = {part: copy.copy(getattr(node, part)) for part in PARTS}
-    state["_params"] = {name: node.maybe_get_param(name) for name in node.param_names}
-    state["shims"] = [(shim, shim.cfg, shim._model) for shim in node.shims]
-    return state
+    return {
+        **{part: getattr(node, part) for part in PLAIN},
+        "attrs": dict(node.attrs),
+        "dims": {name: node.maybe_get_dim(name) for name in node.dim_names},
+        "refs": {name: node.maybe_get_ref(name) for name in node.ref_names},
+        "params": {name: node.maybe_get_param(name) for name in node.param_names},
+        "shims": [(shim, shim.cfg, module_of(shim)) for shim in node.shims],
+    }
 
 
 def _restore(node: Model, state: Dict[str, Any]) -> None:
-    for name, value in state["_params"].items():
+    # thinc changes a dimension only where no parameter has it.
+    for name in node.param_names:
+        node.set_param(name, None)
+    for name, dim in state["dims"].items():
+        node.set_dim(name, dim, force=True)
+    for name, value in state["params"].items():
         node.set_param(name, value)
-    for part in PARTS:
-        setattr(node, part, state[part])
+    node.attrs.clear()
+    node.attrs.update(state["attrs"])
+    _restore_named(node, state)
     for shim, config, module in state["shims"]:
         shim.set_module(config, module)
+
+
+def _restore_named(node: Model, state: Dict[str, Any]) -> None:
+    for part in PLAIN:
+        setattr(node, part, state[part])
+    for name in node.ref_names:
+        node.set_ref(name, state["refs"].get(name))
 
 
 def check_model(model: Model) -> None:
@@ -116,19 +149,25 @@ def check_model(model: Model) -> None:
             problem = "" if value is None else _problem_of(node, name, value)
             if problem:
                 raise ValueError(Errors.R102.format(name=node.name, problem=problem))
-        if "check" in node.attrs and all(shim._model is not None for shim in node.shims):
+        if "check" in node.attrs and None not in map(module_of, node.shims):
             node.attrs["check"](node)
 
 
 def _problem_of(node: Model, name: str, value: Any) -> str:
     if value.dtype != "float32":
         return f"'{name}' is {value.dtype}, expected float32"
-    if not numpy.isfinite(get_array_ops(value).to_numpy(value)).all():
-        return f"'{name}' has values that are not numbers"
+    if not are_weights(get_array_ops(value).to_numpy(value)):
+        return f"'{name}' has values that are not numbers, or too large"
     shape = _shape_of(name, {dim: node.maybe_get_dim(dim) for dim in node.dim_names})
     if shape is not None and value.shape != shape:
         return f"'{name}' is of shape {value.shape}, expected {shape}"
     return ""
+
+
+def are_weights(values: numpy.ndarray) -> bool:
+    """Whether all values are numbers of a size that weights can have."""
+    # Not so where one is no number.
+    return not values.size or bool(-LARGEST <= values.min() and values.max() <= LARGEST)
 
 
 def _shape_of(name: str, dims: Dict[str, Any]) -> Optional[Tuple[int, ...]]:

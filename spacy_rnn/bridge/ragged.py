@@ -6,6 +6,7 @@ A layer of this package answers in the form that it is given, so that it also fi
 spaCy's layers, which take documents or lists of arrays.
 """
 
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, Callable, List, Tuple
 
@@ -18,14 +19,19 @@ from ..errors import Errors
 from .tokens import Tokens, lengths_of
 
 
+@dataclass(init=False)
 class Rows(Ragged):
     """thinc's `Ragged`, with lengths that stay on the CPU.
 
     data: Rows of all texts, of shape (tokens, width). lengths: Of each text, of shape (texts,).
     """
 
+    # Fields of its own: pydantic 1, by which older versions of thinc check data, does not find the
+    # types of inherited ones.
     data: Any
     lengths: Any
+    data_shape: Any
+    starts_ends: Any = None
 
     def __init__(self, data: Any, lengths: Any):
         # thinc's own forgets the width of no rows.

@@ -1,7 +1,7 @@
 """Optimizer steps on some rows of a table, which leave the other rows alone."""
 
 import math
-from typing import Any, List, Tuple, cast
+from typing import Any, Dict, List, Tuple, cast
 
 import numpy
 from thinc.optimizers import Optimizer
@@ -55,6 +55,24 @@ class RowUpdates:
         self._optimizer, self._key = optimizer, key
         self._decay = sum(_log_decay(step + 1) for step in range(optimizer.nr_update[key]))
         self._seen = numpy.full(rows, self._decay, dtype="float64")
+
+    @property
+    def progress(self) -> Dict[str, numpy.ndarray]:
+        """What the next steps depend on beside the optimizer, as arrays by name."""
+        return {"decay": numpy.asarray([self._decay]), "seen": self._seen}
+
+    @classmethod
+    def from_progress(
+        cls, optimizer: Optimizer, key: Tuple, progress: Dict[str, numpy.ndarray]
+    ) -> "RowUpdates":
+        """What goes on as another one, perhaps of another process, would have.
+
+        optimizer, key: As for `step`: of this process. progress: Of the other one.
+        """
+        updates = cls()
+        updates._optimizer, updates._key = optimizer, key
+        updates._decay, updates._seen = float(progress["decay"][0]), progress["seen"].copy()
+        return updates
 
     def _tables(self, optimizer: Optimizer, key: Tuple, weights: Any) -> List[Any]:
         """The optimizer's moments and averages, as far as it keeps any."""

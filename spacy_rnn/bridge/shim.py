@@ -17,6 +17,7 @@ from ..engine.home import HomeProcess
 from ..engine.threads import limit_threads_in_children, one_thread
 from ..engine.transfer import to_device
 from ..errors import Errors
+from .loading import are_weights
 from .row_updates import RowUpdates
 
 
@@ -46,6 +47,7 @@ class RNNShim(PyTorchShim):
         self, build: Callable[..., nn.Module], name: str, *, max_grad_norm: float = 0.0
     ) -> None:
         super().__init__(None)
+        self._module: Optional[nn.Module] = None
         self.build_module = build
         self.name = name
         self.max_grad_norm = max_grad_norm
@@ -60,8 +62,8 @@ class RNNShim(PyTorchShim):
     def __deepcopy__(self, memo: Dict[int, Any]) -> "RNNShim":
         copied = self.__class__(self.build_module, self.name, max_grad_norm=self.max_grad_norm)
         copied.cfg = copy.deepcopy(self.cfg, memo)
-        copied._model = copy.deepcopy(self._model, memo)
-        for part in copied._model.modules() if copied._model is not None else ():
+        copied._module = copy.deepcopy(self._module, memo)
+        for part in copied._module.modules() if copied._module is not None else ():
             # cuDNN wants a layer's weights in one piece of memory; a copy has them in many.
             if isinstance(part, nn.RNNBase):
                 part.flatten_parameters()
@@ -74,8 +76,8 @@ class RNNShim(PyTorchShim):
         Weights go as bytes. For a process that is being spawned torch would move them into shared
         memory, in this process too, and free the memory that views of them point to.
         """
-        device = None if self._model is None else self.device
-        fresh = {"_row_updates": {}, "_derived": (0, {}), "_first": (None, None), "_model": None}
+        device = None if self._module is None else self.device
+        fresh = {"_row_updates": {}, "_derived": (0, {}), "_first": (None, None), "_module": None}
         return {**self.__dict__, **fresh, "saved": (self.to_bytes(), device)}
 
     def __setstate__(self, state: Dict[str, Any]) -> None:
@@ -101,7 +103,7 @@ class RNNShim(PyTorchShim):
 
     def set_module(self, config: Dict[str, Any], module: Optional[nn.Module]) -> None:
         """Replace the module, None for one that is not built yet."""
-        self.cfg, self._model = config, module
+        self.cfg, self._module = config, module
         self.home = HomeProcess()
         self._row_updates = {}
         self.version += 1
@@ -110,9 +112,9 @@ class RNNShim(PyTorchShim):
     def module(self) -> Any:
         """The torch module. RAISES: KeyError if there is none yet, which spaCy
         reports as a component that was not initialized (E109)."""
-        if self._model is None:
+        if self._module is None:
             raise KeyError(Errors.R101.format(name=self.name))
-        return self._model
+        return self._module
 
     @property
     def device(self) -> Any:
@@ -192,11 +194,11 @@ class RNNShim(PyTorchShim):
 
     def finish_update(self, optimizer: Optimizer) -> None:
         """Update all parameters that have a gradient, and drop their gradients."""
-        if self._model is None:
+        if self._module is None:
             return
         if self.max_grad_norm > 0:
-            nn.utils.clip_grad_norm_(self._model.parameters(), self.max_grad_norm)
-        for name, parameter in self._model.named_parameters():
+            nn.utils.clip_grad_norm_(self._module.parameters(), self.max_grad_norm)
+        for name, parameter in self._module.named_parameters():
             if parameter.grad is not None:
                 self._update_parameter(optimizer, name, parameter)
                 parameter.grad = None
@@ -225,12 +227,32 @@ class RNNShim(PyTorchShim):
         if result.data_ptr() != parameter.data.data_ptr():
             parameter.data.copy_(result.view_as(parameter))
 
+    def get_progress(self) -> Dict[str, numpy.ndarray]:
+        """What the next steps depend on beside weights and optimizer: see
+        `training.learning_state`."""
+        return {
+            f"{name}/{part}": value
+            for name, updates in self._row_updates.items()
+            for part, value in updates.progress.items()
+        }
+
+    def set_progress(self, optimizer: Optimizer, progress: Dict[str, numpy.ndarray]) -> None:
+        """Go on as another shim would have, after its weights were set.
+
+        optimizer: Of this process. progress: As the other one gave it.
+        """
+        for name in sorted({key.rpartition("/")[0] for key in progress}):
+            parts = {part: progress[f"{name}/{part}"] for part in ("decay", "seen")}
+            updates = RowUpdates.from_progress(optimizer, (self.id, name), parts)
+            self._row_updates[name] = updates
+        self.version += 1
+
     @contextlib.contextmanager
     def use_params(self, params: Any) -> Iterator[None]:
         """Use other weights, such as averages, within the context. params: By the optimizer's
         keys; None, as it is where the optimizer keeps no averages, leaves the weights."""
         backup = {}
-        named = self._model.named_parameters() if self._model is not None else ()
+        named = self._module.named_parameters() if self._module is not None else ()
         try:
             for name, parameter in named:
                 value = (params or {}).get((self.id, name))
@@ -248,9 +270,9 @@ class RNNShim(PyTorchShim):
             self.version += 1
 
     def to_device(self, device_type: str, device_id: int) -> None:
-        """Move the module, as thinc's shim does."""
-        if self._model is not None:
-            super().to_device(device_type, device_id)
+        """Move the module: to a "gpu", or to the "cpu", whose number does not count."""
+        if self._module is not None:
+            self._module.to("cpu" if device_type == "cpu" else f"cuda:{device_id}")
             self.home = HomeProcess()
             self.version += 1
 
@@ -259,8 +281,8 @@ class RNNShim(PyTorchShim):
         from safetensors.torch import save
 
         state = b""
-        if self._model is not None:
-            tensors = self._model.state_dict()
+        if self._module is not None:
+            tensors = self._module.state_dict()
             state = save({name: t.cpu().contiguous() for name, t in tensors.items()})
         return srsly.msgpack_dumps({"config": self.cfg, "state": state})
 
@@ -303,7 +325,7 @@ class RNNShim(PyTorchShim):
 
 
 def _check_tensors(found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> None:
-    """RAISES: ValueError unless they are of the same names, shapes and types, and finite."""
+    """RAISES: ValueError unless they are of the same names, shapes and types, and weights."""
     if found.keys() != expected.keys():
         raise ValueError(f"it has the tensors {sorted(found)}, expected {sorted(expected)}")
     for name, tensor in found.items():
@@ -313,8 +335,14 @@ def _check_tensors(found: Dict[str, Tensor], expected: Dict[str, Tensor]) -> Non
                 f"'{name}' is {tensor.dtype} of shape {tuple(tensor.shape)}, expected "
                 f"{wanted.dtype} of {tuple(wanted.shape)}"
             )
-        if not torch.isfinite(tensor).all():
-            raise ValueError(f"'{name}' has values that are not numbers")
+        if not are_weights(tensor.numpy()):
+            raise ValueError(f"'{name}' has values that are not numbers, or too large")
+
+
+def module_of(shim: Any) -> Optional[nn.Module]:
+    """The torch module of a shim, None where it is not built yet. thinc's shims have no public name
+    for it."""
+    return next((part for part in vars(shim).values() if isinstance(part, nn.Module)), None)
 
 
 def shims_of(model: Model) -> List[RNNShim]:

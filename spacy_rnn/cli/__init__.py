@@ -10,11 +10,13 @@ from .convert_treebank import convert_treebank
 from .convert_vectors import convert_vectors
 from .demo import demo
 from .distill import distill
+from .doctor import doctor
 from .init_config import init_config
 from .init_vocab import init_vocab
 from .predict import predict
 from .report import report
 from .shrink import shrink
+from .train import train
 
 
 def main() -> None:
@@ -33,10 +35,12 @@ __all__ = [
     "convert_vectors",
     "demo",
     "distill",
+    "doctor",
     "init_config",
     "init_vocab",
     "main",
     "predict",
     "report",
     "shrink",
+    "train",
 ]

@@ -2,13 +2,13 @@
 
 import contextlib
 from pathlib import Path
-from typing import Any, Iterable, Iterator, NoReturn, Sequence
+from typing import Any, Dict, Iterable, Iterator, NoReturn, Optional, Sequence
 
 import typer
-from spacy.cli._util import NoSuchOption
 from spacy.tokens import DocBin
 from spacy.training import Example
-from thinc.api import ConfigValidationError
+from spacy.util import import_file
+from thinc.api import ConfigValidationError, require_gpu
 from tqdm.auto import tqdm
 from typer.core import TyperGroup
 from wasabi import msg
@@ -24,13 +24,13 @@ UsageError: Any = typer.BadParameter.__base__
 
 
 @contextlib.contextmanager
-def usage_errors_in_one_line() -> Iterator[None]:
+def usage_errors_inone_line() -> Iterator[None]:
     try:
         yield
     except UsageError as error:
         if error.ctx is None:
             raise
-        message = _one_line(error.format_message()).rstrip(".")
+        message = one_line(error.format_message()).rstrip(".")
         raise UsageError(f"{message}. Try `{error.ctx.command_path} --help`.") from error
 
 
@@ -38,11 +38,11 @@ class OneLineErrors(TyperGroup):
     """Wrong arguments of a command are said in one line, without its usage."""
 
     def make_context(self, info_name: Any, args: Any, *parents: Any, **extra: Any) -> Any:
-        with usage_errors_in_one_line() if args else contextlib.nullcontext():
+        with usage_errors_inone_line() if args else contextlib.nullcontext():
             return super().make_context(info_name, args, *parents, **extra)
 
     def invoke(self, ctx: Any) -> Any:
-        with usage_errors_in_one_line():
+        with usage_errors_inone_line():
             return super().invoke(ctx)
 
 
@@ -81,13 +81,7 @@ def errors_as_messages() -> Iterator[None]:
         # Whoever read the output has had enough; typer ends quietly.
         raise
     except ConfigValidationError as error:
-        problems = "; ".join(
-            f"{' -> '.join(map(str, problem.get('loc', [])))}: {problem.get('msg')}"
-            for problem in error.errors or ()
-        )
-        fail(f"{error.title}: {problems or error.desc}")
-    except NoSuchOption as error:
-        fail(error.format_message())
+        fail(problems_of(error))
     except KeyError as error:
         # thinc's errors of layers without weights. Any other is a fault of the program.
         if not str(error.args[0]).startswith("["):
@@ -97,16 +91,53 @@ def errors_as_messages() -> Iterator[None]:
         fail(str(error))
 
 
+def import_code(path: Optional[Path]) -> None:
+    """Run a Python file of the user's, for what it registers."""
+    if path is not None:
+        import_file("python_code", path)
+
+
+def parse_overrides(arguments: Sequence[str]) -> Dict[str, Any]:
+    """Settings of a config, as they are given to `spacy train` on the command line. One that no
+    config can have ends the command.
+
+    RAISES: ImportError if spaCy has moved its parser, which has no public name.
+    """
+    from spacy.cli._util import NoSuchOption, parse_config_overrides
+
+    try:
+        return parse_config_overrides(list(arguments))
+    except NoSuchOption as error:
+        fail(error.format_message())
+
+
+def use_gpu(gpu_id: int) -> None:
+    """Compute on a GPU from here on. gpu_id: Its number, -1 for the CPU, as it is without."""
+    if gpu_id >= 0:
+        require_gpu(gpu_id)
+        msg.info(f"Using GPU: {gpu_id}")
+
+
+def problems_of(error: ConfigValidationError) -> str:
+    """What is wrong with a config."""
+    problems = "; ".join(
+        f"{' -> '.join(map(str, problem.get('loc', [])))}: {problem.get('msg')}"
+        for problem in error.errors or ()
+    )
+    return f"{error.title}: {problems or error.desc}"
+
+
 def fail(message: str) -> NoReturn:
     """End the command with a message of one line on stderr."""
     if "Traceback (most recent call last)" in message:
         # What spaCy says of an error in another process: its kind and message stand last.
         message = message.strip().splitlines()[-1].partition(": ")[2].strip("'\"")
-    typer.secho(f"✘ {_one_line(message)}", fg="red", err=True)
+    typer.secho(f"✘ {one_line(message)}", fg="red", err=True)
     raise typer.Exit(1)
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
+    """A message without line breaks."""
     return " ".join(message.split())
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
-from spacy.cli._util import parse_config_overrides
 from spacy.cli.train import train
 from spacy.util import load_config, load_model_from_config
 
 from ..corpus.files import require_path
 from ..errors import Errors
+from ._app import parse_overrides
 
 
 class Student(NamedTuple):
@@ -42,11 +42,11 @@ def find_student(
     settings: As on the command line of `spacy train`.
     train_path, dev_path: What it is to learn from, and to be measured on.
     RETURNS: None if there is no config.
-    RAISES: NoSuchOption, ConfigValidationError, FileNotFoundError or ValueError for settings and
-        configs that `spacy train` would refuse.
+    RAISES: ConfigValidationError, FileNotFoundError or ValueError for settings and configs that
+        `spacy train` would refuse.
     """
     option = settings[0] if settings else ""
-    overrides = parse_config_overrides(list(settings))
+    overrides = parse_overrides(settings)
     if config is None:
         if settings:
             raise ValueError(Errors.R629.format(option=option, needs="--student"))

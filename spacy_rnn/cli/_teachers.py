@@ -6,10 +6,11 @@ from typing import List, NamedTuple, Optional, Sequence
 
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
+from ..corpus import spacy_files
 from ..corpus.files import require_path
 from ..errors import Errors
 from ._annotations import Writers, find_writers
@@ -118,11 +119,7 @@ def read_docs(path: Path, vocab: Vocab) -> List[Doc]:
     require_path(path, "Check the path.")
     docs: List[Doc] = []
     for file in walk_corpus(path, FILE_TYPE) if path.is_dir() else [path]:
-        try:
-            docs.extend(DocBin().from_disk(file).get_docs(vocab))
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise ValueError(Errors.R625.format(path=file, problem=problem)) from error
+        docs.extend(spacy_files.read_docs(file, vocab))
     if not docs:
         raise ValueError(Errors.R405.format(path=path))
     return docs

@@ -1,5 +1,6 @@
 """`spacy-rnn convert-imdb`: film reviews to .spacy files, and those without labels to raw.jsonl."""
 
+import gzip
 import tarfile
 import tempfile
 import zlib
@@ -131,7 +132,7 @@ def find_archive(assets: Path) -> Optional[Path]:
             with tarfile.open(archive) as tar, tempfile.TemporaryDirectory(dir=assets) as part:
                 tar.extractall(part, filter="data")
                 (Path(part) / folder.name).rename(folder)
-        except (tarfile.TarError, EOFError, zlib.error) as error:
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(Errors.R412.format(path=archive, error=error)) from error
     if folder.exists():
         msg.info(f"Reviews from {folder}, dev split by film")

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import typer
-from spacy.cli._util import import_code, setup_gpu
 from spacy.tokens import Doc, DocBin
 from spacy.training.corpus import FILE_TYPE
 from spacy.util import minibatch
@@ -20,7 +19,7 @@ from ..corpus.rows import Fault, Layout, Row
 from ..errors import Errors
 from ..training.blend import Blend
 from ..whole_file import write_whole
-from ._app import app, errors_as_messages
+from ._app import app, errors_as_messages, import_code, use_gpu
 from ._bad_rows import BadRows, say
 from ._student import find_student, split_arguments
 from ._teach_cats import CatsTeachers
@@ -103,15 +102,14 @@ def distill(
 
     For another round, give OUTPUT/model-best as teacher, and another OUTPUT.
     """
-    import_code(code)
     with errors_as_messages():
+        import_code(code)
         check_output(output, gold, gold_weight)
         names, settings = split_arguments(arguments)
         path = output / "texts.spacy"
         pupil = find_student(student, settings, output if gold else path, dev)
         rows = read_texts(texts, text_column, Layout(None, delimiter, encoding))
-        if gpu_id >= 0:
-            setup_gpu(gpu_id)
+        use_gpu(gpu_id)
         teachers, held_out = prepare_teachers(names, dev, gold, learn)
         bad_path = Path(f"{output}.bad.jsonl")
         with BadRows(bad_path) as bad:

@@ -5,7 +5,6 @@ from typing import Callable, Iterable, Optional
 
 import srsly
 import typer
-from spacy.cli._util import import_code, parse_config_overrides
 from spacy.language import Language
 from spacy.training import Example
 from spacy.util import (
@@ -21,7 +20,7 @@ from ..errors import Errors
 from ..training.init_vocab import find_embeddings
 from ..vocabulary.learning import learn_vocab
 from ..whole_file import write_whole
-from ._app import app, errors_as_messages
+from ._app import app, errors_as_messages, import_code, parse_overrides
 
 
 @app.command(
@@ -52,12 +51,12 @@ def init_vocab(
     `spacy.read_labels.v1`, or to the callback `spacy-rnn.init_vocab.v1`. Settings of the
     config can be overridden as in `spacy train`: --paths.train corpus/train.spacy.
     """
-    import_code(code)
     with errors_as_messages():
-        overrides = parse_config_overrides(ctx.args)
+        import_code(code)
+        overrides = parse_overrides(ctx.args)
         config = load_config(config_path, overrides=overrides).interpolate()
         nlp = load_model_from_config(config, auto_fill=True)
-        corpus = training_corpus(nlp)
+        corpus = find_corpus(nlp, nlp.config["training"]["train_corpus"])
         layer = find_embeddings(nlp, component, only=lambda layer: "words" in layer.attrs)[0]
         learn_vocab([layer], (eg.predicted for eg in corpus(nlp)))
         words = layer.attrs["words"].words
@@ -65,14 +64,14 @@ def init_vocab(
     msg.good(f"{len(words)} words to {output}")
 
 
-def training_corpus(nlp: Language) -> Callable[[Language], Iterable[Example]]:
-    """The reader of the training corpus. Nothing else of the config is resolved: the dev corpus
-    need not be there.
+def find_corpus(nlp: Language, name: str) -> Callable[[Language], Iterable[Example]]:
+    """The reader of a corpus. Nothing else of the config is resolved: another corpus need not be
+    there.
 
+    name: Of its section, such as "corpora.train".
     RAISES: ValueError if the config has no such section, or the reader refuses its settings.
     """
     config = nlp.config.interpolate()
-    name = config["training"]["train_corpus"]
     if registry.is_promise(config.get(name.split(".")[0])):
         # One reader makes all corpora.
         return resolve_dot_names(config, [name])[0]

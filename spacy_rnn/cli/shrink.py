@@ -13,6 +13,7 @@ from wasabi import msg
 
 from ..bridge.half_precision import halve
 from ..errors import Errors
+from ..pipeline.checksums import write_checksums
 from ._app import app, errors_as_messages
 
 # What a score of a text, or of a tag, may move by.
@@ -101,6 +102,7 @@ def halve_weights(nlp: Language, folder: Path) -> None:
     for name, pipe in _our_pipes(nlp):
         file = folder / name / "model"
         file.write_bytes(halve(pipe.model, file.read_bytes()))
+        write_checksums(folder / name)
 
 
 def drop_strings(nlp: Language, folder: Path) -> None:

@@ -10,7 +10,7 @@ from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .files import bad_line, read_lines, require_path
+from .files import MAX_CHARS, bad_line, read_lines, require_path
 from .records import require_not_negative
 from .sentences import Sentence, to_examples
 
@@ -19,7 +19,11 @@ _RANGE_ID = re.compile(r"([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_ID = re.compile(r"[0-9]+\.[1-9][0-9]*")
 _HEAD = re.compile(r"0|[1-9][0-9]{0,8}")
 _FEATURE = re.compile(r"[^=]+=[^=]+")
+_NEWDOC = re.compile(r"#\s*newdoc\b")
+_SENT_ID = re.compile(r"#\s*sent_id\s*=\s*(.*)")
 COLUMNS = 10
+# Lines of a sentence: more are a file without the empty lines between sentences.
+MAX_LINES = 2**16
 # https://universaldependencies.org/u/pos. spaCy knows three more, which are not universal.
 UPOS = ", ".join(sorted(set(IDS) - {"", "CONJ", "EOL", "SPACE"}))
 
@@ -69,17 +73,24 @@ class Word(NamedTuple):
     space: bool
 
 
-class Block(NamedTuple):
-    """The lines of one sentence, each with its number in the file, and its comments."""
+class Block:
+    """The lines of one sentence, each with its number in the file, and what its comments say: the
+    `sent_id`, and whether a document begins."""
 
-    lines: List[Tuple[int, str]]
-    comments: List[str]
+    def __init__(self) -> None:
+        self.lines: List[Tuple[int, str]] = []
+        self.sent_id = ""
+        self.newdoc = False
 
 
 def read_conllu(
     path: Path, *, merge_subtokens: bool = False, lenient: bool = False
 ) -> Iterator[Sentence]:
     """The sentences of a file.
+
+    Words are numbered from 1 in each sentence, without gaps. Heads have to lead to a root, not in a
+    circle; where a word of the sentence has none, those of the others are checked and left out.
+    Empty nodes (ids as 8.1) and the columns DEPS and MISC, but for SpaceAfter=No, are not read.
 
     merge_subtokens: As in `create_conllu_reader_v1`.
     lenient: Leave malformed morphological features out, instead of raising.
@@ -91,7 +102,7 @@ def read_conllu(
     count = 0
     begins_doc = False
     for block in _blocks(path):
-        begins_doc = begins_doc or any(_is_newdoc(comment) for comment in block.comments)
+        begins_doc = begins_doc or block.newdoc
         if block.lines:
             words, ranges = _words(path, block.lines, lenient)
             sentence = _to_sentence(path, block.lines, words, ranges if merge_subtokens else {})
@@ -104,27 +115,27 @@ def read_conllu(
 
 def sentence_ids(path: Path) -> Iterator[str]:
     """The `sent_id` of each sentence, "" where there is none."""
-    for block in _blocks(path):
-        if block.lines:
-            found = (re.match(r"#\s*sent_id\s*=\s*(.*)", text) for text in block.comments)
-            yield next((match.group(1).strip() for match in found if match), "")
-
-
-def _is_newdoc(comment: str) -> bool:
-    return re.match(r"#\s*newdoc\b", comment) is not None
+    return (block.sent_id for block in _blocks(path) if block.lines)
 
 
 def _blocks(path: Path) -> Iterator[Block]:
-    block = Block([], [])
+    block, size = Block(), 0
     for number, line in read_lines(path):
         line = line.rstrip("\n")
         if not line.strip():
             yield block
-            block = Block([], [])
+            block, size = Block(), 0
         elif line.startswith("#"):
-            block.comments.append(line)
+            sent_id = _SENT_ID.match(line)
+            block.sent_id = block.sent_id or (sent_id.group(1).strip() if sent_id else "")
+            block.newdoc = block.newdoc or _NEWDOC.match(line) is not None
         else:
             block.lines.append((number, line))
+            size += len(line)
+            if size > MAX_CHARS or len(block.lines) > MAX_LINES:
+                limit = f"{MAX_LINES:,} lines or {MAX_CHARS:,} characters"
+                problem = f"the sentence has more than {limit}: an empty line should end it"
+                raise bad_line(path, number, problem)
     yield block
 
 
@@ -235,14 +246,18 @@ def _heads(path: Path, words: List[Word]) -> List[int]:
 
 def _depths(path: Path, words: List[Word], heads: List[int]) -> List[int]:
     """How many steps it is from each word to its root, from head to head."""
-    depths = []
-    for i, word in enumerate(words):
-        depth = 0
-        while heads[i] != i:
-            i, depth = heads[i], depth + 1
-            if depth > len(words):
+    depths: List[int] = [-1] * len(words)
+    for first, word in enumerate(words):
+        way: Dict[int, None] = {}
+        i = first
+        while depths[i] < 0 and heads[i] != i:
+            if i in way:
                 raise bad_line(path, word.line, "the heads from here on lead in a circle")
-        depths.append(depth)
+            way[i] = None
+            i = heads[i]
+        depths[i] = max(depths[i], 0)
+        for depth, above in enumerate(reversed(way), start=depths[i] + 1):
+            depths[above] = depth
     return depths
 
 

@@ -1,32 +1,23 @@
 """Files of text: what all readers share. Errors name the file and the line."""
 
 import codecs
-import gzip
 import io
 import re
-import zipfile
-import zlib
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, Optional, Tuple, Union
+from typing import IO, Iterator, Optional, Tuple, Union
 
 from ..errors import Errors
+from .packed import Unreadable, open_binary
 
-lzma: Any
-try:
-    import lzma
-except ImportError:  # Python can be built without it.
-    lzma = None
-
+# How many characters are read as one: a line, a row of a table, a file that is one text. A text of
+# spaCy has up to a million (nlp.max_length); a file may escape each, and have markup around them.
+MAX_CHARS = 2**24
+# How much of what is wrong with a line is said.
+MAX_PROBLEM = 1000
 # Bytes that are no text are read as characters that no valid text has: half of a pair each.
 _BYTES_AS_CHARS = "spacy-rnn.bytes_as_chars"
 _FIRST_BYTE = 0xDC00
 _BAD_BYTE = re.compile("([\udc00-\udcff])")
-# What opens a compressed file, by its ending, and what is raised where one is damaged.
-PACKED: Dict[str, Any] = {".gz": gzip.open}
-DAMAGED: Tuple[Any, ...] = (EOFError, gzip.BadGzipFile, zlib.error, zipfile.BadZipFile)
-if lzma is not None:
-    PACKED[".xz"] = lzma.open
-    DAMAGED = (*DAMAGED, lzma.LZMAError)
 
 
 def _bytes_as_chars(error: UnicodeError) -> Tuple[str, int]:
@@ -47,27 +38,51 @@ def require_path(path: Path, hint: str) -> None:
 
 
 def bad_line(path: Union[Path, str], line: int, problem: str, unit: str = "line") -> ValueError:
-    return ValueError(Errors.R403.format(path=path, unit=unit, line=line, problem=problem))
+    return ValueError(Errors.R403.format(path=path, unit=unit, line=line, problem=shorten(problem)))
+
+
+def shorten(problem: str) -> str:
+    """What is wrong, without the middle if it quotes much of a file."""
+    half = MAX_PROBLEM // 2
+    return problem if len(problem) <= MAX_PROBLEM else f"{problem[:half]} ... {problem[-half:]}"
 
 
 def require_encoding(name: str) -> None:
-    """RAISES: ValueError if Python knows no encoding of text of that name."""
+    """RAISES: ValueError if Python knows no encoding of text of that name, or none that files
+    are written in."""
     try:
         "".encode(name)
+        # Encodings of names of hosts cannot go on after bytes that are no text.
+        codecs.getincrementaldecoder(name)(_BYTES_AS_CHARS).decode(b"a")
     except (LookupError, UnicodeError) as error:
         raise ValueError(Errors.R413.format(encoding=name)) from error
 
 
 def read_text(path: Path) -> str:
     """A whole file. See `read_lines`."""
-    return "".join(line for _, line in read_lines(path))
+    with open_binary(path) as file:
+        return decode_text(path, file)
+
+
+def decode_text(path: Union[Path, str], file: IO[bytes]) -> str:
+    """An open file as a whole. See `read_lines`.
+
+    RAISES: ValueError if it has more than `MAX_CHARS` characters.
+    """
+    lines, size = [], 0
+    for number, line in decode_lines(path, file):
+        lines.append(line)
+        size += len(line)
+        if size > MAX_CHARS:
+            raise bad_line(path, number, f"the file has more than {MAX_CHARS:,} characters")
+    return "".join(lines)
 
 
 def read_lines(path: Path, newline: Optional[str] = None) -> Iterator[Tuple[int, str]]:
     """The lines of a file in UTF-8, plain or compressed, each with its number.
 
     newline: Where lines end, as for Python's `open`.
-    RAISES: ValueError for a line that is not UTF-8, and for a damaged .gz or .xz.
+    RAISES: ValueError for a line that is not UTF-8 or too long, and for a damaged .gz or .xz.
     """
     with open_binary(path) as file:
         yield from decode_lines(path, file, newline)
@@ -80,60 +95,54 @@ def decode_lines(
     number = 0
     try:
         for number, line in enumerate(scan_lines(file, newline), start=1):
-            problem = find_bad_byte(line)
+            problem = find_line_problem(line)
             if problem is not None:
                 raise bad_line(path, number, problem)
             yield number, line
-    except DAMAGED as error:
-        raise bad_line(path, number + 1, damaged(error)) from error
-
-
-def open_binary(path: Path) -> Any:
-    """The bytes of a file, unpacked if it ends in .gz or .xz, or in .zip and is one file.
-
-    RAISES: ValueError for a .zip that is damaged, or holds several files.
-    """
-    suffix = path.suffix.lower()
-    if suffix == ".zip":
-        return _open_zip(path)
-    return PACKED.get(suffix, open)(path, "rb")
-
-
-def _open_zip(path: Path) -> Any:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = [info.filename for info in archive.infolist() if not info.is_dir()]
-            if len(names) != 1:
-                found = ", ".join(names) or "none"
-                raise ValueError(Errors.R423.format(path=path, count=len(names), found=found))
-            return archive.open(names[0])
-    except zipfile.BadZipFile as error:
-        raise ValueError(Errors.R412.format(path=path, error=error)) from error
+    except Unreadable as error:
+        raise bad_line(path, number + 1, str(error)) from error
 
 
 def scan_lines(
     file: IO[bytes], newline: Optional[str] = None, encoding: str = "utf-8"
 ) -> Iterator[str]:
-    """The lines of an open file, also those with bytes that are not of the encoding, which
-    `find_bad_byte` finds in them, and `to_bytes` writes again.
+    """The lines of an open file, also those that cannot be used, which `find_line_problem` finds:
+    with bytes that are not of the encoding, which `to_bytes` writes again; and those of more than
+    `MAX_CHARS` characters, of which the rest is left out.
 
     newline: Where lines end, as for Python's `open`.
     encoding: Of UTF-8, a byte order mark is left out.
-    RAISES: One of `DAMAGED` for a damaged .gz or .xz, after the lines before.
+    RAISES: `Unreadable`, after the lines before, where the rest of the file is so.
     """
     if codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"
     text = io.TextIOWrapper(file, encoding, errors=_BYTES_AS_CHARS, newline=newline)
+    ends = ("\n", "\r") if newline == "" else ("\n",)
     try:
-        yield from text
+        line = text.readline(MAX_CHARS + 1)
+        while line:
+            yield line
+            while len(line) > MAX_CHARS and not line.endswith(ends):
+                line = text.readline(MAX_CHARS + 1)
+            line = text.readline(MAX_CHARS + 1)
+    except UnicodeError as error:
+        # UTF-16 and UTF-32 have to begin with a byte order mark.
+        raise Unreadable(f"{error}: set another encoding") from error
     finally:
         # Whoever opened the file closes it.
         if not file.closed:
             text.detach()
 
 
+def find_line_problem(line: str, encoding: str = "utf-8") -> Optional[str]:
+    """What is wrong with a line of `scan_lines`, or None."""
+    if len(line) > MAX_CHARS:
+        return f"the line has more than {MAX_CHARS:,} characters: is the file of this format?"
+    return find_bad_byte(line, encoding)
+
+
 def find_bad_byte(line: str, encoding: str = "utf-8") -> Optional[str]:
-    """What is wrong with a line of `scan_lines`: None, or the first byte that is no text."""
+    """The first byte of a line of `scan_lines` that is no text, and what to do, or None."""
     found = _BAD_BYTE.search(line)
     if found is None:
         return None
@@ -142,16 +151,14 @@ def find_bad_byte(line: str, encoding: str = "utf-8") -> Optional[str]:
     return f"the byte {ord(found.group()) - _FIRST_BYTE:02x} is not {name}: {advice}"
 
 
-def to_bytes(line: str, encoding: str = "utf-8") -> bytes:
-    """The bytes that `scan_lines` has read as a line."""
-    parts = _BAD_BYTE.split(line)
-    parts_as_bytes = (
+def to_bytes(line: str, encoding: str = "utf-8") -> Optional[bytes]:
+    """The bytes that `scan_lines` has read as a line; None where the encoding cannot
+    write what it has read."""
+    parts = (
         bytes([ord(part) - _FIRST_BYTE]) if _BAD_BYTE.match(part) else part.encode(encoding)
-        for part in parts
+        for part in _BAD_BYTE.split(line)
     )
-    return b"".join(parts_as_bytes)
-
-
-def damaged(error: Exception) -> str:
-    """What is wrong with a .gz or .xz that raises an error."""
-    return f"the compressed file is damaged ({error}): copy or download it again"
+    try:
+        return b"".join(parts)
+    except UnicodeEncodeError:
+        return None

@@ -2,17 +2,17 @@
 
 import random
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional
+from typing import Callable, Iterator, Optional
 
-import srsly
 from spacy.language import Language
-from spacy.tokens import DocBin
 from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .files import bad_line, read_lines, require_path
+from .files import require_path
 from .records import require_not_negative
+from .rows import Layout, find_problem, read_rows, require_rows
+from .spacy_files import read_docs
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.xz", ".spacy")
 HINT = "Give JSON lines with a `text` each, as `spacy-rnn convert-imdb --split unsup` writes."
@@ -59,33 +59,29 @@ def create_raw_text_reader_v1(
 
 
 def read_texts(nlp: Language, path: Path) -> Iterator[str]:
-    """The texts of a file, or of those in a folder. RAISES: See `read_json_lines`."""
+    """The texts of a file, or of those in a folder.
+
+    RAISES: See `read_json_lines` and `read_docs`.
+    """
     require_path(path, HINT)
     if path.is_dir():
         files = [file for file in sorted(path.rglob("*")) if file.name.endswith(ENDINGS)]
         yield from (text for file in files for text in read_texts(nlp, file))
     elif path.suffix == ".spacy":
-        yield from (doc.text for doc in DocBin().from_disk(path).get_docs(nlp.vocab))
+        yield from (doc.text for doc in read_docs(path, nlp.vocab))
     else:
-        yield from read_json_lines(path)
+        yield from read_json_lines(path, nlp.max_length)
 
 
-def read_json_lines(path: Path) -> Iterator[str]:
+def read_json_lines(path: Path, max_length: Optional[int] = None) -> Iterator[str]:
     """The `text` of each line of a file of JSON lines, plain, .gz or .xz.
 
+    max_length: Characters that a text may have, None for any number.
     RAISES: FileNotFoundError if there is none; ValueError that names the line at fault.
     """
     require_path(path, HINT)
-    for number, line in read_lines(path):
-        if line.strip():
-            yield _text_of(path, number, line)
-
-
-def _text_of(path: Path, number: int, line: str) -> str:
-    try:
-        record: Any = srsly.json_loads(line)
-    except ValueError as error:
-        raise bad_line(path, number, f"it is not JSON ({error})") from error
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise bad_line(path, number, "it has no `text`")
-    return record["text"]
+    for row in require_rows(read_rows(path, ["text"], Layout("jsonl"))):
+        problem = find_problem(row, "text", max_length)
+        if problem is not None:
+            raise row.fault(problem).to_error()
+        yield row.cells["text"]

@@ -1,10 +1,12 @@
 """Rows of tables and texts: CSV, TSV, JSON lines, Parquet, a text a line. A row that cannot be
 read is a `Fault`, after which the rest goes on; who needs all rows calls `require_rows`."""
 
+import contextlib
 import csv
 import json
 import re
 import reprlib
+import threading
 from collections import Counter, deque
 from pathlib import Path
 from typing import (
@@ -25,23 +27,24 @@ from typing import (
 
 from ..errors import Errors
 from .files import (
-    DAMAGED,
-    PACKED,
+    MAX_CHARS,
     bad_line,
-    damaged,
     find_bad_byte,
-    open_binary,
+    find_line_problem,
     require_encoding,
     scan_lines,
+    shorten,
     to_bytes,
 )
+from .packed import PACKED, Unreadable, open_binary
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 # Formats of tables by the endings of their files; all but Parquet also with .gz or .xz.
 TABLE_ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet"}
 ENDINGS = {".txt": "text", **TABLE_ENDINGS}
-# Cells may hold whole documents; Python's default limit is 128 KiB.
-MAX_CELL = 2**31 - 1
+# How many lines a row may have, whose cells in quotes go over several. A quote that is not closed
+# takes no more before it is said.
+MAX_LINES = 2**20
 # Rows of a Parquet file that are read at once.
 PARQUET_ROWS = 1000
 # Half of a character, which JSON can escape and UTF-8 cannot encode.
@@ -79,7 +82,7 @@ class Row(NamedTuple):
 
     def fault(self, problem: str) -> Fault:
         """The row as one that cannot be used."""
-        return Fault(self.path, self.line, problem, self.raw, unit=self.unit)
+        return Fault(self.path, self.line, shorten(problem), self.raw, unit=self.unit)
 
 
 class Layout(NamedTuple):
@@ -214,7 +217,7 @@ class _Source:
     def fault(self, line: int, problem: str, raw: str) -> Fault:
         raw = raw.rstrip("\r\n")
         data = to_bytes(raw, self.encoding) if find_bad_byte(raw) else None
-        return Fault(str(self.path), line, problem, _readable(raw), data)
+        return Fault(str(self.path), line, shorten(problem), _readable(raw), data)
 
     def row(self, line: int, cells: Dict[str, Any], raw: str) -> Row:
         return Row(str(self.path), line, cells, raw.rstrip("\r\n"))
@@ -229,7 +232,7 @@ def _readable(raw: str) -> str:
 def _text_rows(
     source: _Source, format: str, columns: List[str], delimiter: str
 ) -> Iterator[Union[Row, Fault]]:
-    """Rows of all formats that are text. A damaged .gz or .xz ends with a fault."""
+    """Rows of all formats that are text. Where the rest cannot be read, a fault ends them."""
     try:
         if format == "jsonl":
             yield from _json_rows(source, columns)
@@ -237,13 +240,13 @@ def _text_rows(
             yield from _plain_rows(source, columns[0])
         else:
             yield from _delimited_rows(source, columns, delimiter)
-    except DAMAGED as error:
-        yield source.fault(source.number + 1, damaged(error), "")
+    except Unreadable as error:
+        yield source.fault(source.number + 1, str(error), "")
 
 
 def _plain_rows(source: _Source, column: str) -> Iterator[Union[Row, Fault]]:
     for line in source.lines(None):
-        problem = find_bad_byte(line, source.encoding)
+        problem = find_line_problem(line, source.encoding)
         if problem is not None:
             yield source.fault(source.number, problem, line)
         elif line.strip():
@@ -255,7 +258,7 @@ def _json_rows(source: _Source, columns: List[str]) -> Iterator[Union[Row, Fault
         if not line.strip():
             continue
         row: Any = None
-        problem = find_bad_byte(line, source.encoding)
+        problem = find_line_problem(line, source.encoding)
         if problem is None:
             row, problem = _parse_json(line, columns)
         if problem is None:
@@ -289,22 +292,47 @@ def _delimited_rows(
     source: _Source, columns: List[str], delimiter: str
 ) -> Iterator[Union[Row, Fault]]:
     header: Optional[List[str]] = None
-    for line, lines, cells, problem in _csv_rows(source, delimiter):
-        raw = "".join(lines)
-        if header is None:
+    with _long_cells():
+        for line, lines, cells, problem in _csv_rows(source, delimiter):
+            raw = "".join(lines)
+            if header is None:
+                if problem is not None:
+                    raise source.fault(line, problem, raw).to_error()
+                header = cells
+                _require_header(source.path, line, columns, header)
+                continue
+            if problem is None and len(cells) != len(header):
+                problem = f"{len(cells)} columns, where the header has {len(header)}"
             if problem is not None:
-                raise source.fault(line, problem, raw).to_error()
-            header = cells
-            _require_header(source.path, line, columns, header)
-            continue
-        if problem is None and len(cells) != len(header):
-            problem = f"{len(cells)} columns, where the header has {len(header)}"
-        if problem is not None:
-            yield source.fault(line, problem, raw)
-        else:
-            yield source.row(line, dict(zip(header, cells)), raw)
+                yield source.fault(line, problem, raw)
+            else:
+                yield source.row(line, dict(zip(header, cells)), raw)
     if header is None:
         _require_columns(source.path, columns, [])
+
+
+class _LongCells:
+    """Python's limit of a cell in CSV, 128 KiB, is raised while some table is read."""
+
+    lock = threading.RLock()
+    tables = 0
+    limit = 0
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    state = _LongCells
+    with state.lock:
+        if not state.tables:
+            state.limit = csv.field_size_limit(MAX_CHARS)
+        state.tables += 1
+    try:
+        yield
+    finally:
+        with state.lock:
+            state.tables -= 1
+            if not state.tables:
+                csv.field_size_limit(state.limit)
 
 
 # Of a row: the number of the line at fault, or else of its first one; its lines; its cells; and
@@ -318,30 +346,40 @@ def _csv_rows(source: _Source, delimiter: str) -> Iterator[_CsvRow]:
     lines = source.lines("")
     again: Deque[str] = deque()
     taken: List[str] = []  # Of the row that is being read.
+    size = 0
     first = 1
 
     def take() -> Iterator[str]:
+        nonlocal size
         line = "-"
         while line:
             # An empty line at the end: also there, the last one taken is the one at fault.
             line = again.popleft() if again else next(lines, "")
             taken.append(line)
+            size += len(line)
+            if size > MAX_CHARS or len(taken) > MAX_LINES:
+                raise csv.Error(
+                    f"the row has more than {MAX_CHARS:,} characters or {MAX_LINES:,} lines"
+                )
             yield line
 
-    csv.field_size_limit(MAX_CELL)
     while True:
         taken.clear()
+        size = 0
         try:
             for cells in csv.reader(take(), delimiter=delimiter, strict=True):
                 if cells:
                     yield _check_bytes(source, first, list(taken), cells)
                 first += len(taken)
                 taken.clear()
+                size = 0
             return
         except csv.Error as error:
             count = len(taken) - _lines_of_open_cell(taken[:-1], delimiter)
             problem = f"a malformed cell in quotes begins here ({error}): close its quotes, and "
             problem += "double those that are part of its text"
+            if len(taken[0]) > MAX_CHARS:
+                problem = find_line_problem(taken[0]) or problem
             yield first + count - 1, taken[:count], [], problem
             first += count
             again.extendleft(reversed([line for line in taken[count:] if line]))
@@ -397,4 +435,5 @@ def _require_header(
 def _require_columns(path: Union[Path, str], columns: List[str], found: List[str]) -> None:
     for column in columns:
         if column not in found:
-            raise ValueError(Errors.R402.format(path=path, column=column, found=found))
+            names = shorten(str(found))
+            raise ValueError(Errors.R402.format(path=path, column=column, found=names))

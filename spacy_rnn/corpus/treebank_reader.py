@@ -1,8 +1,6 @@
 """The sample of the Penn Treebank that NLTK ships: 199 texts of the Wall Street Journal."""
 
-import io
 import re
-import zipfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Tuple
 
@@ -12,7 +10,8 @@ from spacy.training import Example
 from spacy.util import registry
 
 from ..errors import Errors
-from .files import bad_line, decode_lines, read_text, require_path
+from .files import bad_line, decode_text, read_text, require_path
+from .packed import open_members
 from .records import require_not_negative
 from .sentences import Sentence, pick_split, to_examples
 
@@ -93,7 +92,7 @@ def read_members(path: Path, pattern: str) -> Dict[str, str]:
     """The texts of all files in a zip archive or folder whose path ends in a pattern.
 
     RAISES: FileNotFoundError if there is no such path; ValueError if no file is found,
-        the archive is damaged, or a file is not UTF-8.
+        the archive is damaged or unpacks to too much, or a file is not UTF-8 or too long.
     """
     require_path(path, "Get it from https://www.nltk.org/nltk_data.")
     ends = re.compile(rf"(?:^|.*/)({pattern})$")
@@ -101,16 +100,8 @@ def read_members(path: Path, pattern: str) -> Dict[str, str]:
         names = {str(file.relative_to(path).as_posix()): file for file in path.rglob("*")}
         found = {n: read_text(file) for n, file in names.items() if ends.match(n)}
     else:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                members = [name for name in archive.namelist() if ends.match(name)]
-                data = {name: io.BytesIO(archive.read(name)) for name in members}
-        except Exception as error:  # Damaged archives raise errors of many kinds.
-            raise ValueError(Errors.R412.format(path=path, error=error)) from error
-        found = {
-            name: "".join(line for _, line in decode_lines(f"{path}: {name}", file))
-            for name, file in data.items()
-        }
+        members = open_members(path, ends)
+        found = {name: decode_text(f"{path}: {name}", file) for name, file in members}
     if not found:
         raise ValueError(Errors.R408.format(path=path, pattern=pattern))
     return found

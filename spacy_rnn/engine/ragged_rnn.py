@@ -205,9 +205,9 @@ def check_settings(
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device, and torch's kernels for it, compute bfloat16 natively."""
     if device.type == "cpu":
-        return torch.backends.mkldnn.is_available() and bool(
-            torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        )
+        # torch has no public name for it.
+        supported = getattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+        return torch.backends.mkldnn.is_available() and bool(supported())
     # `torch.cuda.is_bf16_supported` says so where it is emulated as well.
     return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 

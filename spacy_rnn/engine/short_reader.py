@@ -55,9 +55,11 @@ class ShortReader:
 
 
 def _has_onednn() -> bool:
-    """Whether torch's LSTMs run by oneDNN, and can be given weights as it lays them out."""
+    """Whether torch's LSTMs run by oneDNN, and can be given weights as it lays them out: by
+    functions that torch does not document."""
     packs = hasattr(torch.ops.mkldnn, "_reorder_mkldnn_rnn_layer_weight")
-    return packs and torch.backends.mkldnn.is_available()
+    takes = hasattr(torch, "mkldnn_rnn_layer")
+    return packs and takes and torch.backends.mkldnn.is_available()
 
 
 def _lay_out(layer: Any, dtype: torch.dtype) -> ReadBlock:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..bridge.ragged import Rows, read_rows, read_tokens
-from ..bridge.shim import RNNShim, run_module, shim_of, to_torch
+from ..bridge.shim import RNNShim, module_of, run_module, shim_of, to_torch
 from ..bridge.tokens import Tokens, parts_by_tokens
 from ..engine.dropout import locked_dropout
 from ..engine.plan import TOKENS_AT_ONCE
@@ -268,7 +268,7 @@ def _full_losses(model: Model, data: Tensor, lengths: Tensor, ids: Tensor, table
 def init(model: Model, X: Optional[Docs] = None, Y: Any = None) -> None:
     """Make the projections and biases, and the encoder where it has no weights yet."""
     words, encode = model.get_ref("words"), model.get_ref("encode")
-    if shim_of(words)._model is None or shim_of(encode)._model is None:
+    if None in (module_of(shim_of(words)), module_of(shim_of(encode))):
         model.layers[0].layers[0].initialize(X=X)
     directions = 2 if encode.attrs["bidirectional"] else 1
     shim_of(model).build(

@@ -24,8 +24,12 @@ class Component(Represented, SafeLoading):
     # and a callback from their gradient.
     _loss: Callable[[List[Example], Tokens, Any], Tuple[float, Any]]
     _forward: Callable[[Any, Tokens, bool], Tuple[Any, Callable]]
-    _rehearsal_model: Any
+    # Where spaCy's `resume_training` puts a copy of the model.
+    _rehearsal_model: Any = None
     finish_update: Callable[[Any], None]
+    # The mean loss of guessing by how frequent labels are in the texts that the component was
+    # initialized with. None where these do not say: see `training.chance`.
+    chance_loss: Optional[float] = None
 
     def update(
         self,

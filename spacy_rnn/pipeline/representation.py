@@ -6,6 +6,8 @@ from typing import Any, Dict, Tuple
 
 from thinc.api import Model, PyTorchShim
 
+from ..bridge.shim import module_of
+
 # Labels shown, and characters of each.
 LABELS = 5
 LABEL_LENGTH = 30
@@ -57,9 +59,9 @@ def size_of(model: Model) -> Tuple[int, int, bool]:
             else:
                 complete = False
         for shim in node.shims:
-            # Of this package's shims, `_model` is None until the sizes are known.
-            if isinstance(shim, PyTorchShim) and shim._model is not None:
-                parameters.update((id(p), p.numel()) for p in shim._model.parameters())
+            module = module_of(shim)
+            if module is not None:
+                parameters.update((id(p), p.numel()) for p in module.parameters())
             elif isinstance(shim, PyTorchShim):
                 complete = False
     return thinc, sum(parameters.values()), complete

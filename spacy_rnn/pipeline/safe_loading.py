@@ -1,15 +1,29 @@
 """Loading a component from data that may be damaged, or made to do harm."""
 
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
 
 import srsly
 from spacy.util import ensure_path
 from spacy.vocab import Vocab
 from thinc.api import Model
 
-from ..bridge.loading import load_model, unchanged_on_error
+from .. import __version__
+from ..bridge.loading import collector_as_before, load_model, unchanged_on_error
 from ..errors import Errors
+from .checksums import (
+    CHECKSUMS,
+    FIRST_FORMAT,
+    FORMAT,
+    PARTS,
+    add_checksums,
+    find_damage,
+    part_of_bytes,
+    read_part,
+    write_checksums,
+)
 
 
 class SafeLoading:
@@ -26,59 +40,113 @@ class SafeLoading:
     def remember_settings(self) -> None:
         """Note what the component was made with, at the end of `__init__`: saved beside what
         the settings are, to tell which of them were changed later."""
-        self.cfg["config"] = {k: v for k, v in self.cfg.items() if k not in self.learned}
+        config = {k: v for k, v in self.cfg.items() if k not in self.learned}
+        # How the component is saved stands here, since versions that save otherwise do not keep
+        # what they find here.
+        self.cfg["config"] = {**config, "format": FORMAT, "saved_by": __version__}
 
     # What `cfg` holds that is learned, not set.
     learned: Iterable[str] = ("labels",)
 
+    def to_disk(self, path: Union[Path, str], *, exclude: Iterable[str] = ()) -> None:
+        """Save the component to a directory, with the checksums of its files."""
+        super().to_disk(path, exclude=exclude)  # type: ignore[misc]
+        write_checksums(ensure_path(path))
+
+    def to_bytes(self, *, exclude: Iterable[str] = ()) -> bytes:
+        """Save the component to bytes, with the checksums of its parts."""
+        return add_checksums(super().to_bytes(exclude=exclude))  # type: ignore[misc]
+
     def from_disk(self, path: Union[Path, str], *, exclude: Iterable[str] = ()) -> Any:
         """Load the component from a directory.
 
-        RAISES: ValueError that names the file, if one is missing or corrupt.
+        RAISES: ValueError that names the file, if one is missing, corrupt, not as it was saved,
+            or was saved by a newer version of this package.
         """
         folder = ensure_path(path)
-        self._load(
-            {
-                "cfg": lambda: self._load_cfg(srsly.json_loads((folder / "cfg").read_text("utf8"))),
-                "model": lambda: self._load_model((folder / "model").read_bytes()),
-                "vocab": lambda: self.vocab.from_disk(folder / "vocab", exclude=list(exclude)),
-            },
-            exclude,
-            folder,
-        )
+        load_vocab = partial(self.vocab.from_disk, folder / "vocab", exclude=list(exclude))
+        self._load(partial(read_part, folder), load_vocab, exclude, folder)
         return self
 
     def from_bytes(self, bytes_data: bytes, *, exclude: Iterable[str] = ()) -> Any:
-        """Load the component from bytes. RAISES: ValueError that names the part at fault."""
-        try:
+        """Load the component from bytes. RAISES: ValueError as `from_disk`, naming the part."""
+        with collector_as_before(), self._blamed(Path("data")):
             msg = dict(srsly.msgpack_loads(bytes_data))
-        except Exception as error:
-            raise self._damaged("data", error) from error
-        self._load(
-            {
-                "cfg": lambda: self._load_cfg(srsly.json_loads(msg["cfg"])),
-                "model": lambda: self._load_model(msg["model"]),
-                "vocab": lambda: self.vocab.from_bytes(msg["vocab"], exclude=list(exclude)),
-            },
-            exclude,
-        )
+        load_vocab = partial(self.vocab.from_bytes, msg.get("vocab"), exclude=list(exclude))
+        self._load(partial(part_of_bytes, msg), load_vocab, exclude)
         return self
 
     def _load(
-        self, loaders: Dict[str, Callable[[], Any]], exclude: Iterable[str], folder: Path = Path()
+        self,
+        read: Callable[[str], Dict[str, bytes]],
+        load_vocab: Callable[[], Any],
+        exclude: Iterable[str],
+        folder: Path = Path(),
     ) -> None:
+        """Load what is not excluded, once all of it is known to be as it was saved.
+
+        read: Gives the files of a part. load_vocab: Loads the vocabulary.
+        folder: Where the files are, for errors.
+        """
+        parts = [part for part in PARTS if part not in exclude]
         before = dict(self.cfg)
         try:
-            with unchanged_on_error(self.model):
-                for part, load in loaders.items():
-                    if part not in exclude:
-                        try:
-                            load()
-                        except Exception as error:
-                            raise self._damaged(str(folder / part), error) from error
+            with collector_as_before(), unchanged_on_error(self.model):
+                files = self._read_checked(read, parts, folder)
+                loaders: Dict[str, Callable[[], Any]] = {
+                    "cfg": lambda: self._load_cfg(settings_in(files)),
+                    "model": lambda: self._load_model(files["model"]),
+                    "vocab": load_vocab,
+                }
+                for part in parts:
+                    with self._blamed(folder / part):
+                        loaders[part]()
         except BaseException:
             self.cfg = before
             raise
+
+    def _read_checked(
+        self, read: Callable[[str], Dict[str, bytes]], parts: List[str], folder: Path
+    ) -> Dict[str, bytes]:
+        """Read the files of some parts. RAISES: ValueError unless they are as they were saved."""
+        files: Dict[str, bytes] = {}
+        for part in (*parts, CHECKSUMS):
+            with self._blamed(folder / part):
+                files.update(read(part))
+        checksums = files.pop(CHECKSUMS, None)
+        self._check_format(files, checksums, folder)
+        damaged = None if checksums is None else find_damage(files, parts, checksums)
+        if damaged in (*files, CHECKSUMS):
+            raise ValueError(Errors.R321.format(name=self.name, path=folder / damaged))
+        if damaged is not None:
+            raise self._at_fault(folder / damaged, "missing")
+        return files
+
+    def _check_format(
+        self, files: Dict[str, bytes], checksums: Optional[bytes], folder: Path
+    ) -> None:
+        """RAISES: ValueError if a newer version has saved files, or checksums were lost."""
+        with self._blamed(folder / "cfg"):
+            saved = settings_in(files).get("config", {})
+            found, version = saved.get("format", FIRST_FORMAT), saved.get("saved_by")
+        if found not in (FIRST_FORMAT, FORMAT):
+            facts = {"found": found, "known": FORMAT, "mine": __version__}
+            raise ValueError(Errors.R322.format(name=self.name, version=version, **facts))
+        if checksums is None and found != FIRST_FORMAT:
+            raise self._at_fault(folder / CHECKSUMS, "missing")
+
+    @contextmanager
+    def _blamed(self, path: Path) -> Iterator[None]:
+        """Say what is at fault for an error within the context."""
+        try:
+            yield
+        except Exception as error:
+            missing = isinstance(error, FileNotFoundError) or error.args == path.parts[-1:]
+            problem = "missing" if missing else f"corrupt: {type(error).__name__}: {error}"
+            raise self._at_fault(path, problem) from error
+
+    def _at_fault(self, path: Path, problem: str) -> ValueError:
+        return ValueError(Errors.R308.format(name=self.name, path=path, problem=problem))
 
     def _load_cfg(self, loaded: Any) -> None:
         labels = loaded["labels"]
@@ -105,7 +173,7 @@ class SafeLoading:
             if output.has_param("W") and found != len(labels):
                 raise ValueError(f"it has scores for {found} labels, and cfg has {labels}")
 
-    def _damaged(self, part: str, error: Exception) -> ValueError:
-        missing = isinstance(error, FileNotFoundError) or error.args == (part,)
-        problem = "missing" if missing else f"corrupt: {type(error).__name__}: {error}"
-        return ValueError(Errors.R308.format(name=self.name, path=part, problem=problem))
+
+def settings_in(files: Dict[str, bytes]) -> Any:
+    """What the file `cfg` of a saved component says, where it was read."""
+    return srsly.json_loads(files["cfg"].decode("utf8")) if "cfg" in files else {}

@@ -1,5 +1,6 @@
 """`tagger_bilstm`: part-of-speech tags, by a recurrent net over words and characters."""
 
+from collections import Counter
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy
@@ -19,6 +20,7 @@ from ..engine.forks import forks_wait
 from ..errors import Errors
 from ..layers.tagger import score_tokens
 from ..streaming.tagger_streams import TaggerStream, TaggerStreams
+from ..training.chance import chance_of_exclusive
 from ..training.loss import token_cross_entropy
 from .component import Component, sample_of
 from .tagger_scorer import score_tags
@@ -175,8 +177,9 @@ class TaggerBiLSTM(Component, Tagger):
         nlp: The pipeline that the component is part of.
         labels: Labels to use, instead of those found in the data.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        RAISES: ValueError for a corpus that is empty, has no tags, or has tags that are
-            not of UPOS, with `attr = "POS"`; and for score weights of the other attribute.
+        RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
+            has no tags, or has tags that are not of UPOS, with `attr = "POS"`; and for score
+            weights of the other attribute.
         """
         if nlp is not None:
             self._check_score_weights(nlp)
@@ -207,17 +210,25 @@ class TaggerBiLSTM(Component, Tagger):
         counts = TagCounts(ATTRS[self.cfg["attr"]])
         self._read_corpus(get_examples, vocab, counts.add)
         if not counts.words:
-            raise self._error(Errors.R301)
+            raise TypeError(Errors.R301.format(name=self.name))
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
+        positive = sorted(tag for tag in counts.tags if not self._is_negative(tag))
+        self.chance_loss = self._chance_of([counts.tags[tag] for tag in positive])
         if labels is not None:
             return list(labels)
-        found = [self.vocab.strings[value] for value in sorted(counts.tags)]
-        positive = sorted(label for label in found if not self._is_negative(label))
         if not positive and not self.labels:
-            error = Errors.R316 if found else Errors.R311
+            error = Errors.R316 if counts.tags else Errors.R311
             attr, prefix = self.cfg["attr"].lower(), self.cfg["neg_prefix"]
             raise self._error(error, attr=attr, prefix=prefix)
         return positive
+
+    def _chance_of(self, counts: List[int]) -> Optional[float]:
+        """The loss of guessing, of tags that stand there so often."""
+        if not counts:
+            return None
+        # As `token_cross_entropy` spreads it: the true tag gets none.
+        smoothing = self.cfg["label_smoothing"] * len(counts) / max(len(counts) - 1, 1)
+        return chance_of_exclusive(counts, numpy.ones(len(counts)), smoothing)
 
     def _is_negative(self, label: str) -> bool:
         prefix = self.cfg["neg_prefix"]
@@ -389,11 +400,12 @@ class TaggerBiLSTM(Component, Tagger):
     ) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """The row of each token's tag among the labels, -1 where there is none, and
         whether it is the tag that is wrong. Both of shape (tokens,)."""
-        values = numpy.concatenate([_aligned(eg, self.cfg["attr"]) for eg in examples])
+        values = numpy.concatenate([aligned_tags(eg, self.cfg["attr"]) for eg in examples])
         values = values if tokens.rows is None else values[tokens.rows]
         values[tokens.keys(IS_SPACE) != 0] = 0
         found, index = numpy.unique(values, return_inverse=True)
-        names = [self.vocab.strings[value] for value in found.tolist()]
+        # The reference may have another vocabulary than the component.
+        names = Tokens([eg.reference for eg in examples]).strings(found)
         negative = numpy.asarray([self._is_negative(name) for name in names])
         rows = numpy.asarray([self._row_of(name) for name in names])
         return rows[index], negative[index]
@@ -426,7 +438,8 @@ class TagCounts:
     def __init__(self, attr: int) -> None:
         self.attr = attr
         self.words: List[numpy.ndarray] = []
-        self.tags: set = set()
+        # How often each one stands there.
+        self.tags: Any = Counter()
 
     def add(self, eg: Example) -> None:
         """Count the words of an example that have a tag, and the tags."""
@@ -434,10 +447,12 @@ class TagCounts:
         tags = gold.to_array(self.attr)
         tagged = (tags != 0) & (gold.to_array(IS_SPACE) == 0)
         self.words.append(gold.to_array(ORTH)[tagged])
-        self.tags.update(numpy.unique(tags[tagged]).tolist())
+        found, times = numpy.unique(tags[tagged], return_counts=True)
+        names = [gold.vocab.strings[tag] for tag in found.tolist()]
+        self.tags.update(dict(zip(names, times.tolist())))
 
 
-def _aligned(eg: Example, attr: str) -> numpy.ndarray:
+def aligned_tags(eg: Example, attr: str) -> numpy.ndarray:
     """The reference's tags for the predicted tokens, 0 where there is none."""
     x, y = eg.predicted, eg.reference
     if numpy.array_equal(x.to_array(ORTH), y.to_array(ORTH)):

@@ -27,6 +27,7 @@ from ..layers.span_scores import reader_of_documents
 from ..layers.temperature import can_be_calibrated, set_temperature
 from ..streaming.textcat_streams import TextCatStream, TextCatStreams
 from ..training.calibration import Calibration, calibrate, certainty
+from ..training.chance import chance_of_exclusive
 from ..training.loss import softmax_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from ..vocabulary.learning import learners_in
@@ -206,8 +207,9 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         labels: Labels to use, instead of those found in the data.
         positive_label: The label that the score is about, of two.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        RAISES: ValueError for a corpus that is empty, has values outside of 0 to 1, or values
-            of a text that do not sum to 1, or one label only where no labels are given.
+        RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
+            has values outside of 0 to 1, or values of a text that do not sum to 1, or one label
+            only where no labels are given.
         """
         names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
@@ -233,7 +235,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         counts.words = self._read_corpus(get_examples, vocab, count)
         if not counts.lengths:
-            raise self._error(Errors.R301)
+            raise TypeError(Errors.R301.format(name=self.name))
         if labels is None and not self.labels:
             # Where labels are given, the examples may be a few of many.
             self._check_contrast(counts)
@@ -298,14 +300,24 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Begin with scores as frequent as the labels are: a bias would take hundreds of steps
         to get to those of a rare one. Not where some label has no example: the texts may be the
         first ones of a sorted stream."""
-        start = self.model.attrs.get("start_from")
         positive, negative = (
             numpy.asarray([number[label] for label in self.labels], dtype="float32")
             for number in (counts.positive, counts.negative)
         )
-        if start is not None and len(positive) and all(map(counts.has, self.labels)):
-            weighted = positive * self.model.ops.to_numpy(self._weights())[0]
-            start(self.model, self._logits_of(weighted, negative))
+        self.chance_loss = None
+        if not len(positive) or not all(map(counts.has, self.labels)):
+            return
+        weights = self.model.ops.to_numpy(self._weights())[0]
+        self.chance_loss = self._chance_of(positive, negative, weights)
+        if "start_from" in self.model.attrs:
+            logits = self._logits_of(positive * weights, negative)
+            self.model.attrs["start_from"](self.model, logits)
+
+    def _chance_of(
+        self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray
+    ) -> float:
+        """The loss of guessing, of labels that are so often true, and so often not."""
+        return chance_of_exclusive(positive, weights, self.cfg["label_smoothing"])
 
     def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
         """The logits of labels that are so often true, and so often not."""
@@ -376,8 +388,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Logits, truths, and whether they are known: of the examples that say anything."""
         validate_examples(examples, f"{type(self).__name__}.calibrate")
         self._validate_categories(examples)
-        truths, known = self._examples_to_truth(examples)
-        truths = self.model.ops.to_numpy(truths)
+        truths, known = self._truths_of(examples)
         if self.exclusive_classes:
             # Rounded values sum to almost 1.
             totals = truths.sum(axis=1, keepdims=True)
@@ -485,6 +496,16 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         loss, others = settings.learn(self.model, tokens.docs, loss_of)
         return {self.name: loss, **{f"{self.name}.{kind}": v for kind, v in others.items()}}
 
+    def get_progress(self) -> Dict[str, Any]:
+        """What the next steps of training depend on beside the model, as JSON values: how far the
+        texts of semi_supervised were read."""
+        return {} if self.semi_supervised is None else self.semi_supervised.texts.get_progress()
+
+    def set_progress(self, progress: Dict[str, Any]) -> None:
+        """Go on as another component would have. progress: As that one gave it."""
+        if self.semi_supervised is not None:
+            self.semi_supervised.texts.set_progress(progress)
+
     def _check_truths(self, examples: List[Example]) -> None:
         for eg in examples:
             unknown = [label for label in eg.reference.cats if label not in self.cfg["labels"]]
@@ -507,8 +528,21 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         xp: Any = self.model.ops.xp
         if not xp.isfinite(scores).all():
             raise self._not_a_number(list(examples))
-        truths, known = self._examples_to_truth(examples)
-        return self._cross_entropy(scores, truths, self.model.ops.asarray(known))  # type: ignore
+        truths, known = map(self.model.ops.asarray2f, self._truths_of(list(examples)))
+        return self._cross_entropy(scores, truths, known)
+
+    def _truths_of(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """What examples say of each label, and 1 where they say anything: both of shape (examples,
+        labels). Of labels that exclude each other, those that are not named are false."""
+        shape = len(examples), len(self.labels)
+        truths, known = numpy.zeros(shape, dtype="f"), numpy.ones(shape, dtype="f")
+        for i, eg in enumerate(examples):
+            for j, label in enumerate(self.labels):
+                if label in eg.reference.cats:
+                    truths[i, j] = eg.reference.cats[label]
+                elif self.support_missing_values:
+                    known[i, j] = 0.0
+        return truths, known
 
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         return softmax_cross_entropy(
@@ -526,19 +560,25 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> Dict[str, Any]:
         """Score a batch of examples. Those without cats do not count: in a corpus that
         several components learn from, nothing is known of them. Of soft values the highest
-        counts as true, or all from 0.5 on where labels do not exclude each other."""
+        counts as true, or all from 0.5 on where labels do not exclude each other.
+
+        RAISES: ValueError for a value outside of 0 to 1.
+        """
         known = [eg for eg in examples if eg.reference.cats]
+        for eg in known:
+            self._check_values(eg.reference)
         return super().score([with_hard_cats(eg, self.exclusive_classes) for eg in known], **kwargs)
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
-            cats = eg.reference.cats
-            for label, value in cats.items():
-                if not is_probability(value):
-                    text = start_of(eg.reference)
-                    raise self._error(Errors.R302, label=label, value=value, text=text)
+            self._check_values(eg.reference)
             if self.exclusive_classes:
                 self._check_sum(eg.reference)
+
+    def _check_values(self, doc: Doc) -> None:
+        for label, value in doc.cats.items():
+            if not is_probability(value):
+                raise self._error(Errors.R302, label=label, value=value, text=start_of(doc))
 
     def _check_sum(self, doc: Doc) -> None:
         true = [label for label, value in doc.cats.items() if value == 1.0]
@@ -551,7 +591,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
 def is_probability(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, (numbers.Real, numpy.bool_)) and 0.0 <= float(value) <= 1.0
+    return isinstance(value, (numbers.Real, numpy.bool_)) and bool(0.0 <= value <= 1.0)
 
 
 def with_hard_cats(eg: Example, exclusive: bool) -> Example:

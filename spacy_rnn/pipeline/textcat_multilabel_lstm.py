@@ -12,6 +12,7 @@ from thinc.api import Model
 from thinc.types import Floats2d
 
 from ..configs import defaults_of
+from ..training.chance import chance_of_binary
 from ..training.loss import binary_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from .component import sample_of
@@ -107,6 +108,11 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
 
     def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
         return numpy.log((positive + 1.0) / (negative + 1.0))
+
+    def _chance_of(
+        self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray
+    ) -> float:
+        return chance_of_binary(positive, negative, weights, self.cfg["label_smoothing"])
 
     def _balanced_weights(self, counts: CorpusCounts, labels: List[str]) -> Dict[str, float]:
         true, false = counts.positive, counts.negative

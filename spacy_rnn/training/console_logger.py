@@ -13,6 +13,7 @@ from spacy.util import registry
 from tqdm.auto import tqdm
 from wasabi import Printer
 
+from .chance import ChanceWatch
 from .score_columns import score_cell, score_headings
 from .time_left import TimeLeft, clock
 
@@ -34,6 +35,8 @@ def create_console_logger_v1(
     better score makes training go on for longer. `max_epochs` counts from the first evaluation
     after the first epoch on, which is when spaCy says how long an epoch is, if only roughly. "-"
     is printed where there is no limit, or none is known yet.
+
+    Of a component of this package whose loss stays at that of guessing for an epoch, it warns once.
 
     progress_bar: Show the way to the next evaluation, on a terminal or in a notebook.
     RETURNS: The logger, for `[training.logger]`.
@@ -58,6 +61,7 @@ class ConsoleLog:
     def __init__(self, nlp: Language, stdout: IO, stderr: Optional[IO]):
         settings = nlp.config.interpolate()["training"]
         self.time_left = TimeLeft(settings)
+        self.chance = ChanceWatch(nlp, settings)
         self.eval_frequency = settings["eval_frequency"]
         self.updates_of_step = settings["accumulate_gradient"]
         self.pipes = [name for name, pipe in nlp.pipeline if getattr(pipe, "is_trainable", False)]
@@ -70,7 +74,7 @@ class ConsoleLog:
         self.bar: Optional[tqdm] = None
         # Of the evaluation whose pipeline spaCy keeps: the last of equal scores.
         self.best: Info = None
-        self.last_step = -1
+        self.last_step = self.last_reported = -1
         self.steps = 0
         self.words = 0
         self.started = self.last = time.perf_counter()
@@ -90,11 +94,14 @@ class ConsoleLog:
             if self.bar is not None:
                 self.bar.update(1)
         else:
+            if info["step"] <= resumed_after(info):
+                self.started = now - info["seconds"]
             if self.best is None or info["score"] >= self.best["score"]:
                 self.best = info
             self.time_left.note(info)
             self._report(info, now)
             self.steps, self.words, self.training_seconds = 0, info["words"], 0.0
+            self.last_reported = info["step"]
             self._restart_bar(info["epoch"])
         self.last = now
 
@@ -120,26 +127,29 @@ class ConsoleLog:
 
     def _report(self, info: Dict[str, Any], now: float) -> None:
         updates = self.steps * self.updates_of_step
-        losses = [f"{info['losses'].get(name, 0.0) / updates:.4f}" for name in self.pipes]
+        losses = {name: info["losses"].get(name, 0.0) / updates for name in self.pipes}
         elapsed = now - self.started
-        row = [str(info["epoch"]), str(info["step"]), *losses, *self._score_cells(info)]
-        row += [self._speed(info["words"]), clock(elapsed)]
+        row = [str(info["epoch"]), str(info["step"])]
+        row += [*(f"{loss:.4f}" for loss in losses.values()), *self._score_cells(info)]
+        row += [self._speed(info), clock(elapsed)]
         row += [self.time_left.after(info["step"], elapsed)]
         self._close_bar()
         self._print(row)
+        self.chance.note(info["step"], info["epoch"], losses)
 
     def _score_cells(self, info: Dict[str, Any]) -> List[str]:
         scores = [score_cell(name, info["other_scores"].get(name)) for name in self.scores]
         return [*scores, *self._total(score_cell("score", info["score"]))]
 
-    def _speed(self, words: int) -> str:
+    def _speed(self, info: Dict[str, Any]) -> str:
         """Words per second of training since the last report. The step that ends with
         an evaluation counts as long as the others were on average."""
         others = self.steps - 1
-        if not others or not self.training_seconds:
+        done_before = self.last_reported < resumed_after(info)
+        if done_before or not others or not self.training_seconds:
             return "-"
         seconds = self.training_seconds * self.steps / others
-        return f"{(words - self.words) / seconds:,.0f}"
+        return f"{(info['words'] - self.words) / seconds:,.0f}"
 
     def _print_result(self, best: Dict[str, Any]) -> None:
         headings = [*self.headings, *self._total("SCORE")]
@@ -179,6 +189,12 @@ class ConsoleLog:
         widths = [width for _, width in self.columns]
         aligns = ["r"] * len(widths)
         print(self.printer.row(cells, widths=widths, aligns=aligns), file=self.stdout, flush=True)
+
+
+def resumed_after(info: Dict[str, Any]) -> int:
+    """The last step that was done before a training went on after an interruption, -1 if it was
+    not interrupted. `spacy-rnn train --resume` tells loggers of all steps, and of this one."""
+    return info.get("resumed_after", -1)
 
 
 def _next(best: Dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from ..errors import Errors, Warnings
 from ..visual.curves import SIZE, draw_curves, values_of
 from ..visual.figures import png_file_of, require_matplotlib, svg_file_of
 from ..whole_file import write_whole
-from .console_logger import create_console_logger_v1
+from .console_logger import create_console_logger_v1, resumed_after
 from .score_columns import score_headings
 
 Info = Optional[Dict[str, Any]]
@@ -128,6 +128,11 @@ class CurveLog:
             self._say_once("Training curves are not written: there is no output path (--output).")
             return
         saved = Path(info["output_path"])
+        if info["step"] <= resumed_after(info):
+            with self._goes_on("read again"):
+                row.update(_row_in(saved.parent, info["step"]))
+            self.started = time.perf_counter() - info["seconds"]
+            return
         for kind, read in self.samples.items():
             with self._goes_on("measured"):
                 row.update(self._measured(saved, kind, read))
@@ -197,6 +202,12 @@ class CurveLog:
         if line not in self.said:
             self.said.add(line)
             print(line, file=self.stdout, flush=True)
+
+
+def _row_in(folder: Path, step: int) -> Dict[str, Any]:
+    """What was written of a step before training was interrupted."""
+    lines = (folder / f"{NAME}.jsonl").read_text("utf8").splitlines()
+    return next((row for row in map(json.loads, lines) if row["step"] == step), {})
 
 
 def _headings(nlp: Language, weights: Dict[str, Any]) -> Dict[str, str]:

@@ -72,7 +72,10 @@ def read_words(path: Path) -> List[str]:
 
     RAISES: ValueError if it holds anything else.
     """
-    words = srsly.read_json(path)
+    try:
+        words = srsly.read_json(path)
+    except ValueError as error:
+        raise ValueError(Errors.R503.format(path=path, found=f"no JSON ({error})")) from error
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError(Errors.R503.format(path=path, found=type(words).__name__))
     return words

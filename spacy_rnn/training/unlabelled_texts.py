@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from ..errors import Errors
+from .random_state import OwnRandomState, seeded_state
 
 Reader = Callable[[Language], Iterable[Example]]
 
@@ -21,7 +22,9 @@ class UnlabelledTexts:
     comes a second time. Those without tokens are left out.
 
     The order is mixed within the next 2,000 documents, so a file that is sorted, by label or by
-    date, should be mixed before. It comes from numpy's random state, which spaCy seeds.
+    date, should be mixed before. It comes from a seed that is drawn from numpy's random state,
+    which spaCy seeds. All else is drawn apart from other random numbers, so that the order is the
+    same when a training goes on after an interruption.
 
     read: The reader, as those in `[corpora]` of a config; None for no texts.
     nlp: The pipeline whose tokenizer reads them.
@@ -31,6 +34,7 @@ class UnlabelledTexts:
         self.read = read
         self.nlp = nlp
         self._stream: Optional[Iterator[Doc]] = None
+        self._seed = self._taken = 0
 
     def __deepcopy__(self, memo: Dict[int, Any]) -> "UnlabelledTexts":
         """A copy reads from the start, with the copy of the pipeline where that is copied too."""
@@ -54,9 +58,29 @@ class UnlabelledTexts:
         """
         if self.read is None:
             return []
-        if self._stream is None:
-            self._stream = self._endless()
-        return list(islice(self._stream, count))
+        stream = self._stream or self._begin(int(numpy.random.randint(2**31)))
+        with self._random:
+            docs = list(islice(stream, count))
+        self._taken += len(docs)
+        return docs
+
+    def _begin(self, seed: int) -> Iterator[Doc]:
+        self._seed, self._taken = seed, 0
+        self._random = OwnRandomState(seeded_state(seed))
+        self._stream = self._endless()
+        return self._stream
+
+    def get_progress(self) -> Dict[str, int]:
+        """How far the texts were read, as JSON values; empty if none were."""
+        return {} if self._stream is None else {"seed": self._seed, "taken": self._taken}
+
+    def set_progress(self, progress: Dict[str, int]) -> None:
+        """Read the texts again, up to where others were read. progress: As these gave it."""
+        if progress:
+            stream = self._begin(progress["seed"])
+            with self._random:
+                for _ in islice(stream, progress["taken"]):
+                    self._taken += 1
 
     def _documents(self) -> Iterator[Doc]:
         if self.read is None or self.nlp is None:

@@ -31,7 +31,7 @@ def cooccurrence_vectors(ids: Tensor, rows: int, width: int) -> Tensor:
     pmi = _positive_pmi(counts, rows)
     rank = min(width, rows)
     vectors = torch.randn(rows, width) * 1e-2
-    if pmi._nnz():
+    if len(pmi.values()):
         left, strength, _ = torch.svd_lowrank(pmi, q=min(rank + 10, rows), niter=4)
         vectors[:, :rank] = (left * strength.sqrt())[:, :rank]
     vectors[0] = 0.0

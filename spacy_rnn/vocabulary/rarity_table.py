@@ -32,7 +32,8 @@ class RarityTable:
         """
         if self.values is None:
             return numpy.full(len(keys), values, dtype="float32")
-        rows = keys % numpy.uint64(len(self.values))
+        # numpy 1 takes no rows by unsigned numbers.
+        rows = (keys % numpy.uint64(len(self.values))).astype("int64")
         return self.values.take(rows) * numpy.float32(values)
 
 

@@ -7,7 +7,7 @@ import srsly
 from thinc.api import Linear, Maxout, Model, ParametricAttention_v2, SparseLinear_v2, chain
 
 from spacy_rnn.bridge.loading import check_model, load_model, unchanged_on_error
-from spacy_rnn.bridge.shim import shim_of
+from spacy_rnn.bridge.shim import module_of, shim_of
 from spacy_rnn.layers.vocab_embed import build_vocab_embed_v1
 from spacy_rnn.vocabulary.learning import set_vocab
 
@@ -38,7 +38,7 @@ def state_of(model):
         params = {n: node.get_param(n).tolist() for n in node.param_names if node.has_param(n)}
         dims = {name: node.maybe_get_dim(name) for name in node.dim_names}
         refs = {name: node.maybe_get_ref(name) for name in node.ref_names}
-        modules = [(shim.cfg, shim._model) for shim in node.shims]
+        modules = [(shim.cfg, module_of(shim)) for shim in node.shims]
         found.append((node.name, params, dims, refs, dict(node.attrs), modules))
     return found
 
@@ -119,6 +119,17 @@ def test_what_a_layer_can_do_survives_data_of_that_name():
     assert model.get_ref("output").attrs["call"](model) == 42
 
 
+@pytest.mark.parametrize("value", [b"data", "data", 1, None, [b"data"]])
+def test_what_a_layer_does_not_know_is_not_asked_for_later(value):
+    """As where the name of an attribute was damaged."""
+    model, msg = make(), make().to_dict()
+    model_data = make().to_dict()
+    msg["attrs"][-1]["unknown"] = srsly.msgpack_dumps(value)
+    load(model, msg)
+    load(model, model_data)
+    assert model.get_ref("output").attrs["number"] == 1
+
+
 def layers():
     return {
         "Linear": Linear(3, 4),
@@ -135,7 +146,7 @@ def test_layers_of_thincs_fit(name):
     check_model(layers()[name])
 
 
-@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf])
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf, -numpy.inf, 1e38, -1e16])
 @pytest.mark.parametrize("name", layers())
 def test_values_that_are_not_numbers(name, value):
     layer = layers()[name].initialize()

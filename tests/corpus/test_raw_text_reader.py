@@ -1,6 +1,7 @@
 import gzip
 import json
 import lzma
+import zlib
 
 import pytest
 import spacy
@@ -68,11 +69,28 @@ def test_reads_all_files_of_a_folder(path, tmp_path):
     assert read(folder, shuffle=False) == [*TEXTS, "A labelled one."]
 
 
-@pytest.mark.parametrize("line", ["nonsense", '{"texts": "a"}', '{"text": 3}', '["text"]'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("nonsense", '{"texts": "a"}', '{"text": 3}', '["text"]', '{"text": "\\ud800"}'),
+        *('{"text": "a", "text": "b"}', "[" * 100_000, '{"text": ' * 100_000, "9" * 5000),
+        json.dumps({"text": "a" * 1_000_001}),
+    ],
+)
 def test_lines_at_fault_are_named(path, line):
     path.write_text('{"text": "a"}\n' + line + "\n")
     with pytest.raises(ValueError, match="R403.*raw.jsonl, line 2"):
         read(path)
+
+
+def test_damaged_corpora_are_named(tmp_path):
+    path = tmp_path / "train.spacy"
+    DocBin(docs=[NLP.make_doc("A labelled one.")]).to_disk(path)
+    whole = path.read_bytes()
+    for data in (b"", b"nonsense", whole[:-9], zlib.compress(b"\xc1"), zlib.compress(b"\x80")):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="R625.*train.spacy"):
+            read(path)
 
 
 def test_bad_input(path, tmp_path):

@@ -1,11 +1,15 @@
 """Rows that can be read, and those that cannot, of all formats."""
 
+import encodings.aliases
 import gzip
+import io
 import json
 import lzma
 import sys
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spacy_rnn.corpus.files import find_bad_byte, scan_lines, to_bytes
 from spacy_rnn.corpus.rows import (
@@ -123,6 +127,33 @@ def test_bad_bytes_of_other_encodings_by_line(write, data, encoding, byte, line)
     assert fault.line == line and f"the byte {byte} is not {encoding.upper()}" in fault.problem
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl", "a.csv"])
+def test_another_encoding_than_that_of_the_whole_file(write, name, encoding):
+    *found, last = read(write(name, CSV), encoding=encoding)
+    assert not found and isinstance(last, Fault) and last.line == 1
+    assert "does not start with BOM: set another encoding" in last.problem
+
+
+def test_bytes_that_an_encoding_reads_and_cannot_write(write):
+    found = read(write("a.txt", b"\x1b$)C\x92\xff\n"), encoding="iso2022_kr")
+    (fault,) = (row for row in found if isinstance(row, Fault))
+    assert fault.raw_bytes is None or isinstance(fault.raw_bytes, bytes)
+
+
+@pytest.mark.parametrize("encoding", sorted({*encodings.aliases.aliases.values()}))
+@given(data=st.binary(max_size=60), name=st.sampled_from(["a.txt", "a.csv", "a.jsonl"]))
+@settings(max_examples=10, deadline=None)
+def test_any_bytes_in_any_encoding_are_rows_faults_or_an_error(encoding, data, name):
+    try:
+        layout = Layout(format_of(name, ENDINGS), None, encoding)
+        found = list(read_rows(name, ["text"], layout, file=io.BytesIO(data)))
+    except ValueError as error:
+        assert str(error).startswith("[R40") or str(error).startswith("[R413")
+    else:
+        assert all(isinstance(row, (Row, Fault)) for row in found)
+
+
 def test_lines_are_written_as_they_were(tmp_path):
     data = b"a\xff\xc3\n\xc3\xa9\n"
     path = tmp_path / "a"
@@ -153,6 +184,8 @@ def test_a_damaged_archive_ends_with_a_fault(write, module):
         ("a.parquet", {"encoding": "cp1252"}, "R415.*encoding"),
         ("a.csv", {"encoding": "utf-9"}, "R413.*'utf-9'"),
         ("a.csv", {"encoding": "rot13"}, "R413.*'rot13'"),
+        ("a.csv", {"encoding": "idna"}, "R413.*'idna'"),
+        ("a.csv", {"encoding": "punycode"}, "R413.*'punycode'"),
         ("a.parquet.gz", {}, "R406"),
         ("a.parquet.xz", {}, "R406"),
         ("gz", {}, "R406.*.txt, .csv, .tsv, .jsonl or .parquet"),

@@ -97,7 +97,7 @@ def test_damaged_archives_are_named(assets):
     whole = path.read_bytes()
     for data in (b"no archive", whole[:-30], whole[:60] + b"\xff" * 20 + whole[80:]):
         path.write_bytes(data)
-        with pytest.raises(ValueError, match="R412.*treebank.zip"):
+        with pytest.raises(ValueError, match="R4(12|03).*treebank.zip.*damaged"):
             list(read_treebank(path, assets / "universal_tagset", "train"))
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import lzma
+import tracemalloc
 import zipfile
 
 import numpy
@@ -144,9 +145,58 @@ def test_bytes_that_are_no_text(tmp_path):
         load(write(tmp_path / "a.bin", b"1 1\n\xe9 \0\0\0\0"))
 
 
-def test_more_than_memory_holds(tmp_path):
+def test_more_than_memory_holds(tmp_path, monkeypatch):
+    def full(*shape, **settings):
+        raise MemoryError
+
+    monkeypatch.setattr(numpy, "zeros", full)
     with pytest.raises(ValueError, match="R421.*--max-words"):
-        load(write(tmp_path / "a.txt", "9000000000000 900000\na 1 2\n"))
+        load(write(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize(
+    "name,header,error",
+    [
+        ("a.txt", b"9000000000 3", "R420.*should have 9000000000 words, and ends after 2"),
+        ("a.txt", b"3 9000000000", "R420.*should have 3 words, and ends after 0"),
+        ("a.txt", b"2 %s" % (b"9" * 5000), "R420.*should have 2 words, and ends after 0"),
+        ("a.txt", b"%s 2" % (b"9" * 5000), "R403.*line 2: there are 3 numbers"),
+        ("a.bin", b"9000000000 300", "R420.*should have 9000000000 words, and ends after 0"),
+        ("a.bin", b"3 9000000000", "R420.*should have 3 words, and ends after 0"),
+        ("a.bin", b"3 0", "R422"),
+        ("a.bin", b"-1 3", "R422"),
+        ("a.txt.gz", b"9000000000 3", "R420.*should have 9000000000 words, and ends after 2"),
+    ],
+)
+def test_headers_that_lie_take_no_memory(tmp_path, name, header, error):
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=error):
+            load(write(tmp_path / name, header + b"\na 0.1 0.2 0.3\nb 0.4 0.5 0.6\n"))
+        # A small archive may unpack to more.
+        assert tracemalloc.get_traced_memory()[1] < (2**28 if name.endswith(".gz") else 2**20)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "word,problem",
+    [
+        (rb"\q", "the word cannot be read"),
+        (b"\xff", "the word cannot be read"),
+        (rb"\ud800", "is half of a character"),
+    ],
+)
+def test_words_of_json_that_are_no_words(tmp_path, word, problem):
+    path = write(tmp_path / "a.json", wink().encode().replace(b'"cat":', b'"%s":' % word))
+    with pytest.raises(ValueError, match=f"R403.*a.json, word 2: .*{problem}"):
+        load(path)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_too_large(tmp_path):
+    with pytest.raises(ValueError, match="R403.*line 1: .*'a' has a value that is not a finite"):
+        load(write(tmp_path / "a.txt", "a 1e39 1\nb 1e400 2\n"))
 
 
 def test_archives_of_several_files(tmp_path):

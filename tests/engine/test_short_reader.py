@@ -5,6 +5,7 @@ from spacy_rnn.engine import ragged_rnn, short_reader
 from spacy_rnn.engine.plan import MIN_SIZE
 from spacy_rnn.engine.ragged_rnn import RaggedRNN
 from spacy_rnn.engine.short_reader import ShortReader
+from tests.engine.conftest import computes_lstm
 
 CELLS = [("rnn", "tanh"), ("rnn", "relu"), ("lstm", "tanh"), ("gru", "tanh")]
 
@@ -49,6 +50,9 @@ def test_bfloat16_is_as_exact_as_that_of_longer_texts(cell, bidirectional, recwa
     torch.testing.assert_close(torch.from_numpy(found), expected, atol=0.01, rtol=0)
 
 
+@pytest.mark.skipif(
+    not computes_lstm(torch.bfloat16), reason="torch's LSTM does not run in bfloat16 on this CPU"
+)
 def test_bfloat16_is_used_where_there_is_one(monkeypatch):
     monkeypatch.setattr(ragged_rnn, "has_bfloat16", lambda device: True)
     monkeypatch.setattr(short_reader, "_has_onednn", lambda: False)

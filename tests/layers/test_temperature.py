@@ -67,7 +67,9 @@ def test_the_best_label_stays_and_certainty_falls_with_temperature(temperature, 
     probabilities.attrs["temperature"] = Temperature(temperature)
     after = probabilities.predict(logits)[0]
     best = after.argmax()
-    assert before[best] == before.max() and after.sum() == pytest.approx(1.0, abs=1e-5)
+    # Two that are almost alike may become so.
+    assert before[best] == pytest.approx(before.max(), abs=1e-6)
+    assert after.sum() == pytest.approx(1.0, abs=1e-5)
     assert (after.max() - before.max()) * (1.0 - temperature) >= -1e-5
 
 
@@ -86,7 +88,7 @@ def test_a_model_of_another_kind_has_none():
     assert get_temperature(model) == 1.0
 
 
-@pytest.mark.parametrize("value", [0, -1.0, float("nan"), float("inf"), True, None, "1"])
+@pytest.mark.parametrize("value", [0, 1e-45, -1.0, float("nan"), float("inf"), True, None, "1"])
 def test_no_temperature(value):
-    with pytest.raises(ValueError, match="R002.*temperature is .*a number above 0"):
+    with pytest.raises(ValueError, match="R002.*temperature is .*a number of at least 1e-06"):
         Temperature(value)

@@ -191,6 +191,32 @@ def test_settings_that_are_variables(nlp, ticking):
     assert rows[1][-1] == "0:33"
 
 
+def test_a_training_that_goes_on(nlp, ticking):
+    """The rows of before stand there again, with the time they took then; the time left follows
+    from all of it. Speed is that of steps that were done here."""
+    nlp.config["training"].update(max_steps=40, eval_frequency=10)
+    nlp.config["training"]["score_weights"] = {"cats_micro_f": 1.0, "cats_score": None}
+    stdout = io.StringIO()
+    log, close = create_console_logger_v1(progress_bar=False)(nlp, stdout, io.StringIO())
+    before = {"resumed_after": 12}
+    log({**info(0, 100, 0.7, 0.5), "seconds": 60, **before})
+    for _ in range(9):
+        log(None)
+    log({**info(10, 1100, 5.0, 0.9), "seconds": 600, **before})
+    for step in (20, 30):
+        for _ in range(9):
+            log(None)
+        log({**info(step, 100 * step + 100, 4.0, 0.8), "seconds": 7, **before})
+    close()
+    rows = [line.split() for line in stdout.getvalue().splitlines()[2:-2]]
+    assert [row[2] for row in rows] == ["0.7000", "0.5000", "0.4000", "0.4000"]
+    # 100 words a step, of a second each.
+    assert [row[4] for row in rows] == ["-", "-", "-", "100"]
+    assert [row[5] for row in rows] == ["1:00", "10:00", "10:10", "10:20"]
+    assert [row[6] for row in rows[1:]] == ["30:00", "10:10", "3:27"]
+    assert "Best of 30 steps: step 10" in stdout.getvalue()
+
+
 @pytest.fixture
 def training(nlp):
     """A pipeline ready for spaCy's own training, of 4 epochs of 2 steps."""

@@ -111,6 +111,38 @@ def test_a_training(tmp_path, capsys):
 
 
 @needs_matplotlib
+def test_a_training_that_goes_on_after_an_interruption(tmp_path):
+    """What was measured before is read again: the pipelines of then are not there any more."""
+    nlp = spacy.blank("en")
+    nlp.add_pipe("textcat_lstm", config={"model": small_model()})
+    nlp.initialize(lambda: make_examples(nlp))
+    nlp.to_disk(tmp_path / "model-last")
+    before = [
+        {"step": 0, "seconds": 3.0, "train": {"cats_micro_f": 0.25}, "loss": {"textcat_lstm": 9.0}},
+        {"step": 4, "seconds": 5.0, "train": {"cats_micro_f": 0.75}, "loss": {"textcat_lstm": 8.0}},
+        # Done again, since the checkpoint was not written any more.
+        {"step": 8, "seconds": 7.0, "train": {"cats_micro_f": 1.0}},
+    ]
+    srsly.write_jsonl(tmp_path / "training_curves.jsonl", before)
+    logger = create_curve_logger_v1(train_sample=lambda nlp: make_examples(nlp))
+    log, close = logger(nlp, io.StringIO(), io.StringIO())
+    for step in (0, 2, 4, 8):
+        scores = {"score": 0.5, "other_scores": {"cats_micro_f": 0.5}, "losses": {}}
+        place = {"output_path": str(tmp_path / "model-last"), "resumed_after": 4, "seconds": 600}
+        log({"epoch": 0, "step": step, "words": 1, "checkpoints": [], **scores, **place})
+    close()
+    rows = rows_of(tmp_path)
+    assert [row["step"] for row in rows] == [0, 2, 4, 8]
+    assert [row["train"] for row in rows[:3]] == [
+        {"cats_micro_f": 0.25},
+        {},
+        {"cats_micro_f": 0.75},
+    ]
+    assert rows[0]["loss"] == {"textcat_lstm": 9.0} and rows[0]["dev"]
+    assert 0.0 < rows[3]["train"]["cats_micro_f"] < 1.0 and 600 <= rows[3]["seconds"] < 700
+
+
+@needs_matplotlib
 def test_a_training_goes_on_as_without_curves(tmp_path):
     scores = {}
     for name in ("plain", "curves"):

@@ -50,6 +50,7 @@ def test_bad_input(nlp, tmp_path):
     with pytest.raises(ValueError, match="R502.*'sentencizer'"):
         create_init_vocab_v1(corpus=make_examples, component="sentencizer")(nlp)
     path = tmp_path / "words.json"
-    path.write_text('{"film": 3}')
-    with pytest.raises(ValueError, match="R503.*words.json.*dict"):
-        create_init_vocab_v1(path=path)(nlp)
+    for text, found in (('{"film": 3}', "dict"), ("[" * 100_000, "no JSON"), ("", "no JSON")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=f"R503.*words.json.*{found}"):
+            create_init_vocab_v1(path=path)(nlp)

@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import numpy
 import pytest
 import spacy
 import srsly
@@ -55,6 +56,32 @@ def test_the_seed_says_the_order():
         spacy.util.fix_random_seed(seed)
         orders.append(take(make(), 7))
     assert orders[0] == orders[1] != orders[2]
+
+
+def test_others_go_on_where_these_are():
+    """Whatever else was drawn by chance, here and there."""
+    texts, others = make(), make()
+    assert texts.get_progress() == {}
+    others.set_progress({})
+    take(texts, 5)
+    numpy.random.random(3)
+    take(texts, 4)
+    progress = texts.get_progress()
+    assert progress["taken"] == 9
+    others.set_progress(progress)
+    assert others.get_progress() == progress
+    expected = take(texts, 10)
+    numpy.random.random(2)
+    assert take(others, 10) == expected
+
+
+def test_nothing_else_is_drawn_after_the_seed():
+    texts = make()
+    take(texts, 1)
+    expected = numpy.random.get_state()[1:3]
+    take(texts, 30)
+    found = numpy.random.get_state()[1:3]
+    assert numpy.array_equal(found[0], expected[0]) and found[1] == expected[1]
 
 
 def test_texts_without_tokens_are_left_out():

@@ -1,6 +1,6 @@
 """`spacy-rnn.NgramLinear.v1`: a linear model over hashed n-grams, beside a recurrent net."""
 
-from typing import Any, Callable, Dict, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import intify_attr
@@ -120,7 +120,13 @@ def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callab
     if not is_train and isinstance(model.ops, NumpyOps):
         # As the layers around it, which only matter beside a GPU and for new labels.
         return model.get_ref("labels").layers[0].predict(features), lambda dY: []
-    return weights(features, is_train)
+    logits, backprop_weights = weights(features, is_train)
+
+    def backprop(dY: Floats2d) -> List:
+        backprop_weights(dY)
+        return []
+
+    return logits, backprop
 
 
 def forward_ngrams(model: Model, X: TokensIn, is_train: bool) -> Tuple[Tuple, Callable]:

@@ -69,7 +69,7 @@ def build_textcat_rnn_v2(
         encode.attrs.update(reads_flat=True, running=run_nothing)
     width = encode.maybe_get_dim("nO") or tok2vec.maybe_get_dim("nO")
     pooled = pool(kinds, width, bidirectional=both_ways)
-    output = Linear(nO=nO, init_W=zero_init)
+    output = Linear(nO=nO, nI=pooled.maybe_get_dim("nO"), init_W=zero_init)
     defaults = {"W": 0.0, "b": NEW_LABEL_BIAS[exclusive_classes]}
     labels: Model = resizable(output, partial(resize_linear_weighted, fill_defaults=defaults))
     dims = {"nO": nO}
@@ -152,7 +152,12 @@ def _reads_both_ways(layer: Model) -> bool:
 def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callable]:
     """Probabilities of texts."""
     logits, activate = model.layers
-    scores, backprop = logits(Tokens.of(X), is_train)
+    scores, backprop_logits = logits(Tokens.of(X), is_train)
+
+    def backprop(dY: Floats2d) -> List:
+        backprop_logits(dY)
+        return []
+
     return activate(scores, is_train)[0], backprop
 
 

@@ -169,8 +169,9 @@ class TaggerBiLSTM(Component, Tagger):
         nlp: The pipeline that the component is part of.
         labels: Labels to use, instead of those found in the data.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        RAISES: ValueError for a corpus that is empty, has no tags, or has tags that are
-            not of UPOS, with `attr = "POS"`; and for score weights of the other attribute.
+        RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
+            has no tags, or has tags that are not of UPOS, with `attr = "POS"`; and for score
+            weights of the other attribute.
         """
         if nlp is not None:
             self._check_score_weights(nlp)
@@ -201,7 +202,7 @@ class TaggerBiLSTM(Component, Tagger):
         counts = TagCounts(ATTRS[self.cfg["attr"]])
         self._read_corpus(get_examples, vocab, counts.add)
         if not counts.words:
-            raise self._error(Errors.R301)
+            raise TypeError(Errors.R301.format(name=self.name))
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
         if labels is not None:
             return list(labels)

@@ -199,8 +199,9 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         labels: Labels to use, instead of those found in the data.
         positive_label: The label that the score is about, of two.
         vocab: Words to use, most frequent first, instead of those found in the data.
-        RAISES: ValueError for a corpus that is empty, has values outside of 0 to 1, or values
-            of a text that do not sum to 1, or one label only where no labels are given.
+        RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
+            has values outside of 0 to 1, or values of a text that do not sum to 1, or one label
+            only where no labels are given.
         """
         names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
@@ -226,7 +227,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         counts.words = self._read_corpus(get_examples, vocab, count)
         if not counts.lengths:
-            raise self._error(Errors.R301)
+            raise TypeError(Errors.R301.format(name=self.name))
         if labels is None and not self.labels:
             # Where labels are given, the examples may be a few of many.
             self._check_contrast(counts)

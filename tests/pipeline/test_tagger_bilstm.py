@@ -501,7 +501,7 @@ def test_empty_documents_before_all_others(nlp):
 
 
 def test_empty_corpus_and_corpus_without_tags(nlp):
-    with pytest.raises(ValueError, match="R301.*tagger_bilstm"):
+    with pytest.raises(TypeError, match="R301.*tagger_bilstm"):
         nlp.initialize(lambda: iter([]))
     with pytest.raises(ValueError, match=r"R311.*Token.pos_"):
         nlp.initialize(lambda: [with_tag(nlp, tags=["NN"])])

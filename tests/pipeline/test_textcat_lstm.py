@@ -427,7 +427,7 @@ def test_two_true_labels(nlp):
 @pytest.mark.parametrize("factory", FACTORIES)
 def test_empty_corpus(factory):
     nlp = make(factory)
-    with pytest.raises(ValueError, match="R301"):
+    with pytest.raises(TypeError, match="R301"):
         nlp.initialize(lambda: iter([]))
 
 

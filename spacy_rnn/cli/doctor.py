@@ -35,7 +35,7 @@ Section = Tuple[str, Iterable[Finding]]
 
 @app.command(
     "doctor",
-    short_help="Whether machine, config and data fit together, and what to do if not.",
+    short_help="Whether machine, config and data fit together.",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )
 def doctor(

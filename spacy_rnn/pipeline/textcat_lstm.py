@@ -592,7 +592,9 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
 def is_probability(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, (numbers.Real, numpy.bool_)) and 0.0 <= float(value) <= 1.0
+    # Integers beyond those of float are compared as they are.
+    is_number = isinstance(value, (numbers.Real, numpy.bool_))
+    return is_number and bool(0.0 <= value <= 1.0)
 
 
 def with_hard_cats(eg: Example, exclusive: bool) -> Example:

@@ -139,7 +139,7 @@ def weights_of(model):
         yield from (node.get_param(name) for name in node.param_names if node.has_param(name))
         for shim in node.shims:
             if isinstance(shim, PyTorchShim):
-                yield from (values.detach().numpy() for values in shim._model.parameters())
+                yield from (values.detach().numpy() for values in shim.module.parameters())
 
 
 def differ(a, b):

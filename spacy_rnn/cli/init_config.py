@@ -177,12 +177,18 @@ def check_vectors(name: str) -> None:
 
 
 def _gpu_settings(text: str) -> Dict[str, Any]:
-    """Settings for training on a GPU: batches twice as large, and so half as many of them."""
+    """Settings for a GPU: batches twice as large, and so half as many of them in training."""
     config = Config().from_str(text, interpolate=False)
     training = config["training"]
     steps = ("max_steps", "eval_frequency", "patience")
     rate = training["optimizer"]["learn_rate"]
+    budgets = {
+        f"components.{name}.max_batch_tokens": 2 * component["max_batch_tokens"]
+        for name, component in config["components"].items()
+        if "max_batch_tokens" in component
+    }
     return {
+        **budgets,
         # cupy and PyTorch share PyTorch's memory pool.
         "system.gpu_allocator": "pytorch",
         "training.batcher.size": 2 * training["batcher"]["size"],

@@ -248,7 +248,7 @@ def test_taggers_and_a_student(made, tmp_path):
         "tagger",
         made / "tagger2",
         *("--gold", made / "tags.spacy", "--student", tmp_path / "small.cfg"),
-        *("--training.max_steps", 60, "--training.eval_frequency", 60),
+        *("--training.max_steps", 120, "--training.eval_frequency", 120),
         *("--training.optimizer.learn_rate.initial_rate", 0.05),
         texts=raw,
         dev="tags.spacy",

@@ -1,6 +1,7 @@
 """What `spacy-rnn doctor` finds of configs, texts and labels: each with the fault and without."""
 
 import itertools
+from random import Random
 
 import pytest
 import spacy
@@ -281,11 +282,12 @@ def test_contradictions(setup):
     assert level == "warn" and "1 texts" in text and "which is NEGATIVE or POSITIVE" in text
 
 
-@given(st.lists(st.integers(20, 30), min_size=2, max_size=4), st.randoms(use_true_random=False))
-def test_order_of_labels(counts, rng):
+# A seed: hypothesis finds random numbers that shuffle nothing.
+@given(st.lists(st.integers(20, 30), min_size=2, max_size=4), st.integers(0, 1000))
+def test_order_of_labels(counts, seed):
     labels = [f"L{i}" for i, count in enumerate(counts) for _ in range(count)]
     assert only(check_order("pipe", names(*labels)))[0] == "fail"
-    rng.shuffle(labels)
+    Random(seed).shuffle(labels)
     assert list(check_order("pipe", names(*labels))) == []
 
 

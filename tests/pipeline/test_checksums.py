@@ -131,7 +131,9 @@ def test_the_file_is_named_by_spacy_load(name, saved, tmp_path):
     saved.nlp.to_disk(tmp_path)
     path = tmp_path / saved.pipe.name / name
     path.write_bytes(flipped(path.read_bytes(), [0.9], [0]))
-    with pytest.raises(ValueError, match=rf"\[R321\].*'{saved.pipe.name}'.*[/\\].* is not as it"):
+    # A bit of cfg may be one that makes it no JSON.
+    wrong = rf"\[R(321|308)\].*'{saved.pipe.name}'.*[/\\]\w+ is (not as it|corrupt)"
+    with pytest.raises(ValueError, match=wrong):
         spacy.load(tmp_path)
     spacy.load(tmp_path, exclude=[saved.pipe.name])
 

@@ -144,6 +144,12 @@ def _check_torch_gradients(model, docs, truth, module, loss):
         assert (above - below) / (2 * step) == pytest.approx(grad.norm().item(), rel=0.05, abs=5e-3)
 
 
+def test_over_spacys_layers_a_sample_is_not_needed():
+    model = resolve({"tok2vec": MODELS["spacy tok2vec"]["tok2vec"], "encode": None, "nO": 2})
+    model.initialize()
+    assert numpy.allclose(model.predict(docs_of("a warm film", "dull")), 0.5)
+
+
 def test_dropout_reaches_torch_and_is_off_in_predict():
     model = initialized({"encode__num_layers": 2})
     docs = docs_of(*TEXTS)

@@ -1,7 +1,5 @@
 """How many tokens a component reads at a time: memory, not scores."""
 
-import json
-
 import numpy
 import pytest
 import spacy
@@ -84,8 +82,10 @@ def test_evaluation_reads_no_more_either(nlp, pipe, monkeypatch):
     assert max(map(sum, batches)) <= 11 and len(batches) > 5
     for scores in (found, expected):
         del scores["speed"]
-    # What is not a number is equal to itself as text.
-    assert json.dumps(found, sort_keys=True) == json.dumps(expected, sort_keys=True)
+    names = ("cats_score", "tag_acc", "pos_acc")
+    assert set(found) == set(expected) and any(name in found for name in names)
+    for name in names:
+        assert found.get(name) == pytest.approx(expected.get(name), abs=1e-5)
 
 
 def test_scores_of_a_batch_share_one_array(nlp, pipe):

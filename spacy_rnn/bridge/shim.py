@@ -136,6 +136,7 @@ class RNNShim(PyTorchShim):
 
         name: Of what is computed. make: Computes it from the module.
         """
+        limit_threads_in_children()
         version = self.version
         held, known = self._derived
         if held != version:

@@ -104,7 +104,6 @@ def forward(model: Model, X: Rows, is_train: bool) -> Tuple[Rows, Callable]:
         if shim.device.type == "cpu":
             reader = shim.derived("short_reader", ShortReader)
             if reader.takes(len(X.data)):
-                limit_threads_in_children()
                 return Rows(reader.read(X.data), X.lengths), lambda dY: X
     return _run(model, X, lambda args: run_module(model, args, is_train), is_train)
 

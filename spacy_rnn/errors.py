@@ -587,12 +587,13 @@ class Errors:
         "[R872] Rank {rank} ends, as rank 0 has: what went wrong stands in the output of that one."
     )
     R873 = (
-        "[R873] '{name}' learns from texts without labels (semi_supervised), which processes cannot "
-        "share. Train it in one process, or take `texts` out of its semi_supervised."
+        "[R873] '{name}' learns from texts without labels (semi_supervised), which processes "
+        "cannot share. Train it in one process, or take `texts` out of its semi_supervised."
     )
     R874 = (
         "[R874] The component '{name}' begins with other weights or labels in rank {rank} than in "
-        "rank 0. Give all machines the same files and versions, and set [training] seed to a number."
+        "rank 0. Give all machines the same files and versions, and set [training] seed to a "
+        "number."
     )
     R875 = (
         "[R875] Rank {rank} has drawn other batches than rank 0. Give all machines the same "

@@ -17,8 +17,8 @@ def train_on_ray(
     """Do the same in several workers, which are one process group of torch's, on the cluster that
     this process is part of, or on this machine where it is part of none.
 
-    If a worker is lost, all end, and begin again: on other machines if need be, as long as there are
-    enough. So what they do must go on from where it had come.
+    If a worker is lost, all end, and begin again: on other machines if need be, as long as there
+    are enough. So what they do must go on from where it had come.
 
     work: What each does. It is sent to them, so that it must not hold what cannot be pickled.
     workers: How many, 1 or more. Each takes a core, and a GPU if there are any to use.

@@ -47,8 +47,10 @@ def joint_losses(terms: Sequence[Dict[str, Term]]) -> Dict[str, float]:
 
 
 def check_optimizer(optimizer: Any, count: int) -> None:
-    """RAISES: ValueError if an optimizer does not sum the gradients of several processes. count: How
-    many there are."""
+    """RAISES: ValueError if an optimizer does not sum the gradients of several processes.
+
+    count: How many there are.
+    """
     if not isinstance(optimizer, AllReduceAdam):
         raise ValueError(Errors.R870.format(count=count))
 
@@ -87,7 +89,8 @@ class Shares:
     ) -> Dict[str, float]:
         """Learn from this process' share of a batch. For the arguments, see `Language.update`.
         RETURNS: The losses, to which those of the whole batch were added."""
-        share, found = share_of(examples, self.ranks), {}
+        share = share_of(examples, self.ranks)
+        found: Dict[str, float] = {}
         self.nlp.update(share, losses=found, **settings)
         counts = self._counts(share)
         terms: Dict[str, Term] = {

@@ -5,7 +5,7 @@ tables with sparse gradients have one for other rows. So processes first tell ea
 have, then which rows; and then all gradients are summed as one array.
 """
 
-from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Set, Tuple, cast
+from typing import Any, Dict, Iterable, Iterator, List, Optional, Protocol, Set, cast
 
 import torch
 from thinc.api import Model, xp2torch

@@ -1,4 +1,4 @@
-"""Functions that run in several processes, which are one group of torch's, and trainings in them."""
+"""Functions, and trainings, in several processes that are one group of torch's."""
 
 import contextlib
 import io
@@ -92,12 +92,14 @@ def write_training(folder, name, **training):
     folder.mkdir(exist_ok=True)
     write_texts(folder)
     nlp = spacy.blank("en")
-    PIPELINES[name](nlp)
+    PIPELINES[name](nlp, folder)
+    keep_dropout = training.pop("keep_dropout", False)
     settings = {"max_steps": 49, "eval_frequency": 7, **training}
     write_config(folder, nlp, **settings)
     config = spacy.util.load_config(folder / "config.cfg", interpolate=False)
     config["training"]["optimizer"]["@optimizers"] = ADAM
-    _without_dropout(config)
+    if not keep_dropout:
+        _without_dropout(config)
     config.to_disk(folder / "config.cfg")
     return folder / "config.cfg"
 
@@ -110,7 +112,7 @@ def _without_dropout(section):
             section[name] = 0.0
 
 
-def _textcat(nlp):
+def _textcat(nlp, folder):
     sparse = small_model(tok2vec__sparse=True)
     sparse["linear_model"] = {"@architectures": "spacy-rnn.NgramLinear.v1", "length": 64}
     nlp.add_pipe("textcat_lstm", config={"model": sparse})
@@ -118,12 +120,12 @@ def _textcat(nlp):
     nlp.add_pipe("textcat_multilabel_lstm", config={"model": several})
 
 
-def _tagger(nlp):
+def _tagger(nlp, folder):
     model = small_tagger(tok2vec__embed__words__sparse=True)
     nlp.add_pipe("tagger_bilstm", config={"model": model})
 
 
-def _joint(nlp):
+def _joint(nlp, folder):
     """spaCy's components, and those of this package, over one tok2vec."""
     nlp.config["initialize"]["before_init"] = {
         "@callbacks": "spacy-rnn.init_vocab.v1",
@@ -136,4 +138,15 @@ def _joint(nlp):
     nlp.add_pipe("textcat_multilabel")
 
 
-PIPELINES = {"textcat": _textcat, "tagger": _tagger, "joint": _joint}
+def _semi_supervised(nlp, folder):
+    texts = {"@readers": "spacy.JsonlCorpus.v1", "path": str(folder / "raw.jsonl")}
+    settings = {"@misc": "spacy-rnn.semi_supervised.v1", "entropy": 1.0, "texts": texts}
+    nlp.add_pipe("textcat_lstm", config={"model": small_model(), "semi_supervised": settings})
+
+
+PIPELINES = {
+    "textcat": _textcat,
+    "semi_supervised": _semi_supervised,
+    "tagger": _tagger,
+    "joint": _joint,
+}

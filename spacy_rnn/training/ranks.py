@@ -106,11 +106,25 @@ def joined_by_environment() -> Iterator[Ranks]:
         yield Ranks()
         return
     on_gpus = torch.cuda.is_available() and distributed.is_nccl_available()
-    distributed.init_process_group("cpu:gloo,cuda:nccl" if on_gpus else "gloo", timeout=TIMEOUT)
+    backend = "cpu:gloo,cuda:nccl" if on_gpus else "gloo"
+    store, rank, count = next(distributed.rendezvous("env://", timeout=TIMEOUT))
+    distributed.init_process_group(
+        backend, store=_own_part(store), rank=rank, world_size=count, timeout=TIMEOUT
+    )
     try:
         yield Ranks()
     finally:
         distributed.destroy_process_group()
+
+
+def _own_part(store: Any) -> Any:
+    """Where the processes of one start find each other. On a single machine torchrun keeps the same
+    store over restarts, in which addresses of those that were killed would be found."""
+    if os.environ.get("LOCAL_WORLD_SIZE") != os.environ["WORLD_SIZE"]:
+        # Machines count restarts differently.
+        return store
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return distributed.PrefixStore(f"spacy-rnn/{start}", store)
 
 
 def own_gpu(number: int) -> int:

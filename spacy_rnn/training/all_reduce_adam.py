@@ -54,8 +54,8 @@ class AllReduceAdam(Optimizer):
             pipe.finish_update(optimizer)
     """
 
-    def __init__(self, *args: Any, **settings: Any):
-        super().__init__(*args, **settings)
+    def __init__(self, learn_rate: FloatOrSeq = ADAM_DEFAULTS["learn_rate"], **settings: Any):
+        super().__init__(learn_rate, **settings)
         self._reduced: Set[Any] = set()
 
     def all_reduce(self, models: Iterable[Model]) -> None:

@@ -1,7 +1,7 @@
 """What annotation and training cost on many machines, computed from figures of one.
 
     python -m benchmarks.scale
-    python -m benchmarks.scale --words-per-core 30000 --dollars-per-core-hour 0.02
+    python -m benchmarks.scale --pipeline-microseconds 3.2 --dollars-per-core-hour 0.02
     python -m benchmarks.scale --step-seconds 0.4 --gradient-megabytes 12
 
 Nothing here is measured. Figures of one machine are arguments, whose defaults were printed by
@@ -46,29 +46,43 @@ class Step(NamedTuple):
     bytes: float
 
 
+LAYERS, STEPS_BY = "By benchmarks.layers", "By benchmarks.distributed"
+# Words a second without the tokenizer, on one thread: by `python -m benchmarks.layers`, see
+# benchmarks/README.md.
+PIPELINES = [Station("textcat_lstm", 1e6 / 0.90), Station("tagger_bilstm", 1e6 / 7.3)]
+# Of one process, and what two sum: by `python -m benchmarks.distributed`.
+STEPS = [
+    Step("textcat_lstm", 0.1, 10e6),
+]
+
+
 def stations(options: argparse.Namespace) -> List[Station]:
-    """What is shared by all workers."""
+    """What is shared by all workers, the slowest first."""
     store = options.store_gigabytes * 1e9 / (options.bytes_in + options.bytes_out)
     handed_out = options.batch_words * options.batches_per_second
-    return [Station("object store", store), Station("scheduler", handed_out)]
+    found = [Station("object store", store), Station("scheduler", handed_out)]
+    return sorted(found, key=lambda station: station.rate)
 
 
-def per_core(options: argparse.Namespace) -> float:
-    """Words a second of one worker: it splits texts into tokens and reads them, one after the
-    other."""
-    return 1 / (1 / options.words_per_core + 1 / options.tokens_per_core)
+def per_core(pipeline: Station, options: argparse.Namespace) -> float:
+    """Words a second of one core, which first splits texts into tokens and then reads them."""
+    return 1 / (options.tokenizer_microseconds / 1e6 + 1 / pipeline.rate)
 
 
-def simulate(workers: int, options: argparse.Namespace) -> float:
+def simulate(workers: int, alone: float, options: argparse.Namespace) -> float:
     """Words a second of workers that take batches from one line, where one is handed out at a
     time, and all share the store.
 
-    Each worker has an exponential part of its time: some batches and machines are slower.
+    Part of a batch's time is drawn from an exponential distribution: some texts and machines are
+    slower.
+
+    alone: Words a second of one worker.
     """
     drawn = random.Random(0)
     batches = max(20 * workers, 1000)
-    store, scheduler = (options.batch_words / station.rate for station in stations(options))
-    seconds = options.batch_words / per_core(options)
+    rates = dict(stations(options))
+    store, scheduler = (options.batch_words / rates[n] for n in ("object store", "scheduler"))
+    seconds = options.batch_words / alone
     free = [0.0] * workers
     line = copied = 0.0
     for _ in range(batches):
@@ -88,52 +102,59 @@ def seconds_of_sum(size: float, processes: int, bits: float, latency: float) -> 
     return messages * (size / processes * 8 / bits + latency)
 
 
-def rates_table(options: argparse.Namespace) -> str:
-    """How the rate grows with workers."""
-    found = []
-    alone = per_core(options)
-    limit = min(station.rate for station in stations(options))
-    for workers in [count for count in WORKERS if count <= options.most_workers]:
-        rate = simulate(workers, options)
-        hours = 1e12 / rate / 3600
-        share = 100 * rate / (workers * alone)
-        found.append(
-            (f"{workers:,}", f"{rate:,.0f}", f"{share:.0f} %", f"{hours / 24:,.1f}")
+def core_table(pipelines: Sequence[Station], options: argparse.Namespace) -> str:
+    """Where a core's time goes."""
+    rows = []
+    for pipeline in pipelines:
+        rate = per_core(pipeline, options)
+        tokenizer = 100 * rate * options.tokenizer_microseconds / 1e6
+        rows.append(
+            (pipeline.name, f"{rate:,.0f}", f"{tokenizer:.0f} %", f"{100 - tokenizer:.0f} %")
         )
-        if rate > 0.98 * limit:
-            break
-    return markdown(("cores", "words/s", "of all alone", "days for a trillion words"), found)
+    return markdown(("on one core", "words/s", "tokenizer", "pipeline"), rows)
 
 
-def limits_table(options: argparse.Namespace) -> str:
-    """What can do how much."""
-    alone = per_core(options)
-    rows = [
-        (name, f"{rate:,.0f}", f"{rate / alone:,.0f}")
-        for name, rate in sorted(stations(options), key=lambda station: station.rate)
-    ]
-    return markdown(("shared by all", "words/s at most", "is that of so many cores"), rows)
-
-
-def prices_table(options: argparse.Namespace) -> str:
+def prices_table(pipelines: Sequence[Station], options: argparse.Namespace) -> str:
     """What so many words cost, as long as workers are what limits the rate."""
     rows = []
     for name, words in AMOUNTS:
-        hours = words / per_core(options) / 3600
-        dollars = hours * options.dollars_per_core_hour
         stored = words * (options.bytes_in + options.bytes_out) / 1e12
-        rows.append((name, f"{hours:,.0f}", f"{dollars:,.2f}", f"{stored:,.3f}"))
+        for pipeline in pipelines:
+            hours = words / per_core(pipeline, options) / 3600
+            dollars = hours * options.dollars_per_core_hour
+            numbers = f"{hours:,.1f}", f"{dollars:,.2f}", f"{stored:,.3f}"
+            rows.append((f"{name}, {pipeline.name}", *numbers))
     return markdown(("words", "core-hours", "dollars", "TB read and written"), rows)
 
 
-def core_table(options: argparse.Namespace) -> str:
-    """Where a core's time goes."""
-    parts = (("tokenizer", options.tokens_per_core), ("pipeline", options.words_per_core))
+def limits_table(pipelines: Sequence[Station], options: argparse.Namespace) -> str:
+    """What all workers share, and how many saturate it."""
     rows = [
-        (name, f"{rate:,.0f}", f"{100 * per_core(options) / rate:.0f} %") for name, rate in parts
+        (
+            station.name,
+            f"{station.rate:,.0f}",
+            *(f"{station.rate / per_core(pipeline, options):,.0f}" for pipeline in pipelines),
+        )
+        for station in stations(options)
     ]
-    rows.append(("both", f"{per_core(options):,.0f}", "100 %"))
-    return markdown(("on one core", "words/s", "of its time"), rows)
+    names = (f"cores of {pipeline.name}" for pipeline in pipelines)
+    return markdown(("shared by all", "words/s at most", *names), rows)
+
+
+def rates_table(pipelines: Sequence[Station], options: argparse.Namespace) -> str:
+    """How the rate grows with workers, until it is no longer theirs."""
+    rows = []
+    for pipeline in pipelines:
+        alone = per_core(pipeline, options)
+        for workers in [count for count in WORKERS if count <= options.most_workers]:
+            rate = simulate(workers, alone, options)
+            share, days = 100 * rate / (workers * alone), 1e12 / rate / 86400
+            numbers = f"{workers:,}", f"{rate:,.0f}", f"{share:.0f} %", f"{days:,.2f}"
+            rows.append((pipeline.name, *numbers))
+            if rate > 0.9 * stations(options)[0].rate:
+                break
+    header = ("pipeline", "cores", "words/s", "of all alone", "days for a trillion words")
+    return markdown(header, rows)
 
 
 def training_table(steps: Sequence[Step]) -> str:
@@ -154,44 +175,38 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument
-    measured, assumed = parser.add_argument_group("measured"), parser.add_argument_group("assumed")
-    add = measured.add_argument
-    add("--words-per-core", type=float, default=30_000, help=WORDS_HELP)
-    add("--tokens-per-core", type=float, default=250_000, help=TOKENS_HELP)
-    add("--step-seconds", type=float, default=None, help="of a training step of your own")
-    add("--gradient-megabytes", type=float, default=None, help="that it sums")
-    add = assumed.add_argument
+    add = parser.add_argument_group("measured").add_argument
+    add("--tokenizer-microseconds", type=float, default=1.31, help=f"a word: %(default)s. {LAYERS}")
+    add("--pipeline-microseconds", type=float, help=f"a word, without the tokenizer. {LAYERS}")
+    add("--step-seconds", type=float, help=f"of training, in one process. {STEPS_BY}")
+    add("--gradient-megabytes", type=float, help=f"that a step sums. {STEPS_BY}")
+    add = parser.add_argument_group("assumed").add_argument
     add("--dollars-per-core-hour", type=float, default=0.04, help="%(default)s")
-    add("--bytes-in", type=float, default=6.0, help="read per word: %(default)s")
-    add("--bytes-out", type=float, default=2.0, help="written per word: %(default)s")
-    add("--store-gigabytes", type=float, default=10.0, help="a second, all: %(default)s")
-    add("--batch-words", type=float, default=100_000, help="a batch: %(default)s")
+    add("--bytes-in", type=float, default=6.0, help="read for a word: %(default)s")
+    add("--bytes-out", type=float, default=2.0, help="written for a word: %(default)s")
+    add("--store-gigabytes", type=float, default=10.0, help="a second, of all: %(default)s")
+    add("--batch-words", type=float, default=100_000, help="of a batch: %(default)s")
     add("--batches-per-second", type=float, default=500.0, help="handed out: %(default)s")
-    add("--spread", type=float, default=0.2, help="share of time by chance: %(default)s")
-    add("--most-workers", type=int, default=32768, help="to simulate: %(default)s")
+    add("--spread", type=float, default=0.2, help="part of times by chance: %(default)s")
+    add("--most-workers", type=int, default=32768, help="that are simulated: %(default)s")
     options = parser.parse_args()
     for name, value in vars(options).items():
-        if value is not None and value <= 0 and name != "spread":
+        if value is not None and (value < 0 or value == 0 and name != "spread"):
             parser.error(f"--{name.replace('_', '-')} is {value}, but must be above 0")
     if (options.step_seconds is None) != (options.gradient_megabytes is None):
         parser.error("--step-seconds and --gradient-megabytes belong together")
     return options
 
 
-WORDS_HELP = "words/s of the pipeline without its tokenizer, on one thread: %(default)s"
-TOKENS_HELP = "words/s of the tokenizer alone: %(default)s"
-# By `python -m benchmarks.distributed`.
-STEPS: List[Step] = []
-
-
 def main() -> None:
     options = parse()
-    for table in (core_table, prices_table, limits_table, rates_table):
-        print(table(options) + "\n")
-    steps = STEPS
+    pipelines, steps = PIPELINES, STEPS
+    if options.pipeline_microseconds is not None:
+        pipelines = [Station("yours", 1e6 / options.pipeline_microseconds)]
     if options.step_seconds is not None:
         steps = [Step("yours", options.step_seconds, options.gradient_megabytes * 1e6)]
+    for table in (core_table, prices_table, limits_table, rates_table):
+        print(table(pipelines, options) + "\n")
     print(training_table(steps))
 
 

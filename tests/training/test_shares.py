@@ -5,6 +5,7 @@ import signal
 
 import numpy
 import pytest
+import spacy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from spacy_rnn.training.checkpoint import NAME, Checkpoint
 from spacy_rnn.training.ranks import Ranks
 from spacy_rnn.training.shares import joint_losses, share_of
+from tests.conftest import make_examples, make_tagged_examples, small_model, small_tagger
 from tests.training.together import train_together, write_training
 from tests.training.trainings import kill, results, terminate
 
@@ -267,3 +269,26 @@ def test_what_several_processes_cannot_train(tmp_path):
     codes, printed = train_together(config, tmp_path / "out")
     assert codes == [1, 1]
     assert all("[R873] 'textcat_lstm' learns from texts without labels" in t for t in printed)
+
+
+def test_what_losses_are_means_over():
+    nlp = spacy.blank("en")
+    for name in ("textcat_lstm", "textcat_multilabel_lstm"):
+        nlp.add_pipe(name, config={"model": small_model()})
+    nlp.add_pipe("tagger_bilstm", config={"model": small_tagger()})
+    texts = make_examples(nlp, ["a b", "c", "d e f"], cats=lambda text: {"X": float("b" in text)})
+    for eg in texts:
+        eg.reference.cats["Y"] = 1.0 - eg.reference.cats["X"]
+    sentences = make_tagged_examples(nlp)
+    nlp.initialize(lambda: [*texts, *sentences])
+    del texts[2].reference.cats["Y"]
+    texts[1].reference.cats = {}
+    found = {name: pipe.loss_counts(texts) for name, pipe in nlp.pipeline}
+    # The third text is of X with 0, and of no other label.
+    assert found["textcat_lstm"]["textcat_lstm"] == 1
+    assert found["textcat_multilabel_lstm"]["textcat_multilabel_lstm"] == 3
+    assert found["textcat_lstm"]["textcat_lstm.entropy"] == 3
+    assert found["tagger_bilstm"] == {"tagger_bilstm": 0}
+    tagger = nlp.get_pipe("tagger_bilstm")
+    assert tagger.loss_counts(sentences) == {"tagger_bilstm": sum(map(len, sentences))}
+    assert tagger.loss_counts([]) == {"tagger_bilstm": 0}

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import spacy
 from typer.testing import CliRunner
 
 from spacy_rnn.cli import app
+from spacy_rnn.training.checkpoint import NAME, Checkpoint
 from spacy_rnn.training.ranks import joined_by_environment
 from spacy_rnn.training.ray_workers import train_on_ray
 from tests.training.together import PATIENCE, train_together, write_training
@@ -28,6 +30,15 @@ marker = {marker!r}
 if os.environ.get("RANK") == "1" and life == "0" and not os.path.exists(marker):
     open(marker, "w").close()
     at_call("spacy.language.Language.update", 6, kill)
+"""
+
+# Ends torchrun, in the middle of the training.
+TERMINATES = """
+import os, signal
+from tests.training.trainings import at_call
+
+if os.environ.get("RANK") == "0":
+    at_call("spacy.language.Language.update", 6, lambda: os.kill(os.getppid(), signal.SIGTERM))
 """
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals that kill")
@@ -88,6 +99,19 @@ def test_a_process_of_torchrun_is_killed(whole, tmp_path):
     assert len(re.findall("Saved pipelines to", printed)) == 1
     assert len(re.findall("Pipeline: ", printed)) == 2
     assert results(out) == results(whole.parent / "out")
+
+
+def test_torchrun_is_terminated(whole, tmp_path):
+    """As by a cluster's time limit: all finish the same step, and the first one saves."""
+    code = tmp_path / "terminates.py"
+    code.write_text(TERMINATES, "utf8")
+    found, printed = torchrun(
+        *(whole, "-o", tmp_path / "out", "--code", code, "--training.max_steps", 100_000)
+    )
+    assert found != 0 and len(re.findall("To go on: spacy-rnn train", printed)) == 1, printed
+    assert len(re.findall("Once more ends at once", printed)) == 1
+    assert 6 <= Checkpoint.read(tmp_path / "out" / NAME).facts["step"] < 100_000
+    spacy.load(tmp_path / "out" / "model-last")
 
 
 def test_another_optimizer_is_refused(whole, tmp_path):

@@ -51,7 +51,7 @@ WARMUP = 3
 
 
 # What is told of a step.
-PARTS = ("step", "waits", "sums", "bytes", "words")
+PARTS = ("step", "waits", "sums", "optimizer", "bytes", "words")
 
 
 def write_texts(folder: Path, count: int) -> None:
@@ -110,7 +110,7 @@ def work(rank: int, count: int, name: str, steps: int, clock: str, folder: Path)
             pipe.finish_update(optimizer)
         times.append(now())
         if step >= WARMUP:
-            values = (times[4] - times[0], times[2] - times[1], times[3] - times[2])
+            values = (times[4] - times[0], *(times[i + 1] - times[i] for i in (1, 2, 3)))
             words = sum(len(eg.predicted) for eg in batch)
             for part, value in zip(PARTS, (*values, counted.bytes, words)):
                 found[part].append(value)
@@ -203,6 +203,7 @@ def row_of(name: str, steps: int, clock: str, folder: Path) -> Tuple[str, ...]:
         f"{alone['step'] / step:.2f}",
         f"{1e3 * waits:.1f}",
         f"{1e3 * sums:.1f}",
+        f"{1e3 * alone['optimizer']:.1f}",
         f"{size / 1e6:.2f}",
         f"{alone['weights'] / 1e6:.2f}",
     )
@@ -218,7 +219,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_texts(folder, arguments.texts)
-        header = ("config", "words", "one, ms", "two, ms", "ratio", "waiting, ms", "sums, ms")
+        header = (
+            "config",
+            "words",
+            "one, ms",
+            "two, ms",
+            "ratio",
+            "waiting, ms",
+            "sums, ms",
+            "optimizer, ms",
+        )
         rows = [
             row_of(config, arguments.steps, arguments.clock, folder) for config in arguments.configs
         ]

@@ -15,7 +15,7 @@ batches, whose times are drawn at random, says how much is lost to waiting befor
 
 Training sums gradients once a step, by a ring: of W processes, each sends and receives
 2 (W - 1) / W times the gradients, in 2 (W - 1) messages. A share is taken to need its part of the
-batch's time; one of a few texts needs more.
+batch's time, and the optimizer and what prepares the sum come on top; one of a few texts needs more.
 """
 
 import argparse
@@ -40,10 +40,13 @@ class Station(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A step of training in one process. seconds: That it takes. bytes: Of what is summed."""
+    """A step of training. seconds: That it takes in one process. whole: Of them, and of what comes
+    with several, those that each process takes however small its share: the optimizer, and what
+    prepares the sum. bytes: Of what is summed."""
 
     name: str
     seconds: float
+    whole: float
     bytes: float
 
 
@@ -52,7 +55,10 @@ LAYERS, STEPS_BY = "By benchmarks.layers", "By benchmarks.distributed"
 # benchmarks/README.md.
 PIPELINES = [Station("textcat_lstm", 1e6 / 0.90), Station("tagger_bilstm", 1e6 / 7.3)]
 # Of one process, and what two sum: by `python -m benchmarks.distributed`.
-STEPS = [Step("textcat_lstm", 0.066, 2.57e6), Step("tagger_bilstm", 0.100, 1.81e6)]
+STEPS = [
+    Step("textcat_lstm", 0.066, 0.013, 2.57e6),
+    Step("tagger_bilstm", 0.100, 0.010, 1.81e6),
+]
 
 
 def stations(options: argparse.Namespace) -> List[Station]:
@@ -164,7 +170,7 @@ def training_table(steps: Sequence[Step]) -> str:
             row = [f"{step.name}, {step.bytes / 1e6:.1f} MB", name]
             for processes in PROCESSES:
                 summing = seconds_of_sum(step.bytes, processes, bits, latency)
-                faster = step.seconds / (step.seconds / processes + summing)
+                faster = step.seconds / (step.seconds / processes + step.whole + summing)
                 row.append(f"{faster:.1f}")
             rows.append(tuple(row))
     return markdown(("model", "network", *(f"{count}" for count in PROCESSES)), rows)
@@ -178,6 +184,7 @@ def parse() -> argparse.Namespace:
     add("--tokenizer-microseconds", type=float, default=1.31, help=f"a word: %(default)s. {LAYERS}")
     add("--pipeline-microseconds", type=float, help=f"a word, without the tokenizer. {LAYERS}")
     add("--step-seconds", type=float, help=f"of training, in one process. {STEPS_BY}")
+    add("--whole-seconds", type=float, default=0.0, help=f"sums and optimizer. {STEPS_BY}")
     add("--gradient-megabytes", type=float, help=f"that a step sums. {STEPS_BY}")
     add = parser.add_argument_group("assumed").add_argument
     add("--dollars-per-core-hour", type=float, default=0.04, help="%(default)s")
@@ -190,7 +197,9 @@ def parse() -> argparse.Namespace:
     add("--most-workers", type=int, default=32768, help="that are simulated: %(default)s")
     options = parser.parse_args()
     for name, value in vars(options).items():
-        if value is not None and (value < 0 or value == 0 and name != "spread"):
+        if value is not None and (
+            value < 0 or value == 0 and name not in ("spread", "whole_seconds")
+        ):
             parser.error(f"--{name.replace('_', '-')} is {value}, but must be above 0")
     if (options.step_seconds is None) != (options.gradient_megabytes is None):
         parser.error("--step-seconds and --gradient-megabytes belong together")
@@ -203,7 +212,8 @@ def main() -> None:
     if options.pipeline_microseconds is not None:
         pipelines = [Station("yours", 1e6 / options.pipeline_microseconds)]
     if options.step_seconds is not None:
-        steps = [Step("yours", options.step_seconds, options.gradient_megabytes * 1e6)]
+        size = options.gradient_megabytes * 1e6
+        steps = [Step("yours", options.step_seconds, options.whole_seconds, size)]
     for table in (core_table, prices_table, limits_table, rates_table):
         print(table(pipelines, options) + "\n")
     print(training_table(steps))

@@ -15,7 +15,7 @@ batches, whose times are drawn at random, says how much is lost to waiting befor
 
 Training sums gradients once a step, by a ring: of W processes, each sends and receives
 2 (W - 1) / W times the gradients, in 2 (W - 1) messages. A share is taken to need its part of the
-batch's time, and the optimizer and what prepares the sum come on top; one of a few texts needs more.
+batch's time; one of a few texts needs more. The optimizer and what prepares the sum come on top.
 """
 
 import argparse

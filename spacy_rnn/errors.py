@@ -572,6 +572,45 @@ class Errors:
     )
     R829 = "[R829] This cannot be shown ({problem}). What went wrong stands in the terminal."
 
+    # several processes
+    R870 = (
+        "[R870] This training runs in {count} processes, whose gradients the optimizer of the "
+        "config does not sum. In [training.optimizer] change the line `@optimizers` to "
+        '`@optimizers = "spacy-rnn.AllReduceAdam.v1"`, whose settings are those of Adam.v1.'
+    )
+    R871 = (
+        "[R871] The gradient of '{name}' is that of one process' share of the batch. In all "
+        "processes call `all_reduce` of the optimizer with the models, before `finish_update`; or "
+        "train with `spacy-rnn train`, which does."
+    )
+    R872 = (
+        "[R872] Rank {rank} ends, as rank 0 has: what went wrong stands in the output of that one."
+    )
+    R873 = (
+        "[R873] '{name}' learns from texts without labels (semi_supervised), which processes "
+        "cannot share. Train it in one process, or take `texts` out of its semi_supervised."
+    )
+    R874 = (
+        "[R874] The component '{name}' begins with other weights or labels in rank {rank} than in "
+        "rank 0. Give all machines the same files and versions, and set [training] seed to a "
+        "number."
+    )
+    R875 = (
+        "[R875] Rank {rank} has drawn other batches than rank 0. Give all machines the same "
+        "training texts, in the same order."
+    )
+    R876 = (
+        "[R876] Rank {rank} waits for the others in vain ({problem}): one of them has ended, or "
+        "cannot be reached. What went wrong stands in the output of that one. The training goes on "
+        "from its checkpoint by --resume."
+    )
+    R877 = (
+        "[R877] The training on Ray has failed ({problem}). What went wrong stands above. It goes "
+        "on from its checkpoint by --resume."
+    )
+    R878 = "[R878] --ray-workers needs Ray. Install it with `pip install spacy-rnn[ray]`."
+    R879 = "[R879] --{option} is {found}, but must be {wanted}."
+
     # doctor
     R840 = (
         "[R840] {setting} is a setting of a training config, but no config is given. Give it "

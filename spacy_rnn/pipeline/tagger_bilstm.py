@@ -395,6 +395,14 @@ class TaggerBiLSTM(Component, Tagger):
             raise self._not_a_number(examples)
         return loss, d_scores
 
+    def loss_counts(self, examples: List[Example]) -> Dict[str, float]:
+        """What the loss of `update` is the mean over: the tokens that have a tag. See
+        `TextCatLSTM.loss_counts`."""
+        if not examples:
+            return {self.name: 0.0}
+        rows, _ = self._truths(examples, self._tokens_of([eg.predicted for eg in examples]))
+        return {self.name: float((rows >= 0).sum())}
+
     def _truths(
         self, examples: List[Example], tokens: Tokens
     ) -> Tuple[numpy.ndarray, numpy.ndarray]:

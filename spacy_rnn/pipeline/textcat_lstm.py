@@ -532,6 +532,21 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         truths, known = map(ops.asarray2f, self._truths_of(list(examples)))
         return self._cross_entropy(scores, truths, known)
 
+    def loss_counts(self, examples: List[Example]) -> Dict[str, float]:
+        """What the losses of `update` are the means over, by their names: by that, the losses of
+        shares of a batch make the loss of the batch.
+
+        examples: The batch.
+        """
+        known = self._count_known(*self._truths_of(examples))
+        names = (self.name, f"{self.name}.adversarial")
+        others = (f"{self.name}.entropy", f"{self.name}.virtual_adversarial")
+        return {**dict.fromkeys(names, known), **dict.fromkeys(others, float(len(examples)))}
+
+    def _count_known(self, truths: numpy.ndarray, known: numpy.ndarray) -> float:
+        """How many truths a batch has. truths, known: As from `_truths_of`."""
+        return float(truths.sum())
+
     def _truths_of(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
         """What examples say of each label, and 1 where they say anything: both of shape (examples,
         labels). Of labels that exclude each other, those that are not named are false."""

@@ -119,6 +119,9 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         both = [name for name in labels if counts.has(name) and counts.has(name, true=False)]
         return {name: false[name] / true[name] for name in both}
 
+    def _count_known(self, truths: numpy.ndarray, known: numpy.ndarray) -> float:
+        return float(known.sum())
+
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         smoothing, xp = self.cfg["label_smoothing"], self.model.ops.xp
         return binary_cross_entropy(scores, truths, known, self._weights(), smoothing, xp=xp)

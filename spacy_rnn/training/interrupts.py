@@ -13,10 +13,14 @@ class Interrupts:
     """Within the context, the first SIGINT (Ctrl-C) or SIGTERM is noted, so that what is going on
     can be brought to an end. The second one does what it does without this.
 
+    silent: Whether nothing is said of it.
     number: Of the signal, 0 as long as there was none.
     """
 
     number = 0
+
+    def __init__(self, silent: bool = False):
+        self.silent = silent
 
     def __enter__(self) -> "Interrupts":
         # Python lets no other thread handle signals.
@@ -27,8 +31,9 @@ class Interrupts:
     def _note(self, number: int, frame: Any) -> None:
         self.number = number
         self._restore()
-        # `print` must not be interrupted by itself.
-        os.write(2, MESSAGE)
+        if not self.silent:
+            # `print` must not be interrupted by itself.
+            os.write(2, MESSAGE)
 
     def _restore(self) -> None:
         for number, handler in self._before.items():

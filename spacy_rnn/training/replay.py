@@ -15,8 +15,9 @@ class Replay:
     on, and is given the losses and scores of then. So it counts and decides as if it had never
     been interrupted.
 
-    nlp: The pipeline. evaluate, before_update: As for that function, to which those of this object
-        are given in their place.
+    nlp: The pipeline. learner: What learns in its place; itself, or `shares.Shares` of it.
+    evaluate, before_update: As for that function, to which those of this object are given in their
+        place.
     last: The last of the steps that were done before, -1 if there are none.
     evaluations: Those of them that were evaluated: "step", "score", "other_scores", "losses".
     losses: After the last one, since the evaluation before it.
@@ -25,6 +26,7 @@ class Replay:
     def __init__(
         self,
         nlp: Language,
+        learner: Any,
         evaluate: Evaluate,
         before_update: Optional[BeforeUpdate] = None,
         *,
@@ -32,7 +34,7 @@ class Replay:
         evaluations: Sequence[Dict[str, Any]] = (),
         losses: Optional[Dict[str, float]] = None,
     ):
-        self.nlp = nlp
+        self.nlp, self.learner = nlp, learner
         self.last = last
         self.step = -1
         self._evaluate, self._before_update = evaluate, before_update
@@ -56,18 +58,18 @@ class Replay:
     ) -> Dict[str, float]:
         """Learn from a batch, as `Language.update`."""
         if not self.done_before:
-            return self.nlp.update(examples, losses=losses, **settings)
+            return self.learner.update(examples, losses=losses, **settings)
         losses.update(self._losses.get(self.step, {}))
         return losses
 
     @property
     def pipeline(self) -> List[Tuple[str, Any]]:
         """The components whose updates are to be finished."""
-        return [] if self.done_before else self.nlp.pipeline
+        return [] if self.done_before else self.learner.pipeline
 
     def use_params(self, params: Any) -> Any:
         """As `Language.use_params`."""
-        return self.nlp.use_params(params)
+        return self.learner.use_params(params)
 
     def evaluate(self) -> Tuple[float, Dict[str, Any]]:
         """RETURNS: The score, and all scores."""

@@ -8,7 +8,7 @@ The loop is spaCy's: `spacy.training.loop.train_while_improving`. Also of that m
 import shutil
 import sys
 from pathlib import Path
-from typing import IO, Any, Dict, Iterator, List, Optional, Tuple
+from typing import IO, Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -33,7 +33,9 @@ from .checkpoint import NAME, Checkpoint, versions
 from .interrupts import Interrupts
 from .learning_state import LearningState
 from .random_state import gpu_state, random_state, set_gpu_state, set_random_state
+from .ranks import Ranks
 from .replay import Replay
+from .shares import Shares
 
 # What is kept of each evaluation: what spaCy's loop says, and does not count again itself.
 KEPT = ("step", "score", "other_scores", "losses", "seconds")
@@ -70,19 +72,22 @@ def train(
     folder. Both are there as a whole at any time. Beside them, the file "checkpoint" is written
     after each evaluation, and when training ends.
 
+    In each of several processes of a group (`ranks.Ranks`), all draw the same batches, learn from
+    their shares, and take the same steps. The first one evaluates, logs and saves.
+
     config: The training config, not interpolated. output: The folder.
     use_gpu: Number of the GPU, which was required before, -1 for the CPU.
     checkpoint: What to go on from; None to begin.
     RETURNS: 0, or the number of the signal that has interrupted the training.
     RAISES: ValueError if the checkpoint does not fit to the data, and for weights that no
-        checkpoint can have; and what spaCy raises.
+        checkpoint can have; with several processes, if they have other texts or weights, or the
+        config fits one process only; and what spaCy raises.
     """
     nlp = init_nlp(config, use_gpu=use_gpu)
     facts = {"config": config.to_str(), "gpu": use_gpu, "versions": versions()}
     training = Training(nlp, output, facts, checkpoint)
-    with Interrupts() as interrupts:
-        training.run(interrupts, stdout, stderr)
-    return interrupts.number
+    with Interrupts(silent=not training.ranks.is_first) as interrupts:
+        return training.run(interrupts, stdout, stderr)
 
 
 class Training:
@@ -96,6 +101,7 @@ class Training:
         self, nlp: Language, output: Path, facts: Dict[str, Any], checkpoint: Optional[Checkpoint]
     ):
         self.nlp, self.output, self.facts = nlp, output, facts
+        self.ranks = Ranks()
         self.past = checkpoint or Checkpoint({"step": -1, "seconds": 0}, {})
         config = nlp.config.interpolate()
         if config["training"]["seed"] is not None:
@@ -105,6 +111,10 @@ class Training:
         )
         self.frozen: List[str] = self.settings["frozen_components"]
         self.optimizer: Any = self.settings["optimizer"]
+        self.learner: Any = nlp
+        if self.ranks.count > 1:
+            self.learner = Shares(nlp, self.frozen, self.ranks, self.optimizer)
+            self.learner.check_start()
         self.learning = LearningState(nlp, self.frozen, self.optimizer)
         if checkpoint is not None:
             self.learning.check(checkpoint.arrays)
@@ -121,21 +131,24 @@ class Training:
         return Batches(drawn, self.past.facts.get("start"))
 
     def _make_replay(self, corpus: Any) -> Replay:
+        evaluate = create_evaluation_callback(self.nlp, corpus, self.settings["score_weights"])
         return Replay(
             self.nlp,
-            create_evaluation_callback(self.nlp, corpus, self.settings["score_weights"]),
+            self.learner,
+            lambda: self.ranks.from_first(evaluate),
             self.settings["before_update"],
             last=self.past.facts["step"],
             evaluations=list(self.evaluations),
             losses=self.past.facts.get("losses"),
         )
 
-    def run(self, interrupts: Interrupts, stdout: IO, stderr: IO) -> None:
+    def run(self, interrupts: Interrupts, stdout: IO, stderr: IO) -> int:
         """Train until the end, or until there is an interrupt: then a checkpoint and model-last
-        are written. After an error both are those of the last evaluation."""
-        stdout.write(self._introduction())
-        with self.nlp.select_pipes(disable=self.frozen):
-            log_step, close_log = self.settings["logger"](self.nlp, stdout, stderr)
+        are written. After an error both are those of the last evaluation.
+
+        RETURNS: The number of the signal that has interrupted it, in any process, or 0."""
+        log_step, close_log = self._open_log(stdout, stderr)
+        number = 0
         try:
             info: Dict[str, Any] = {}
             for info, is_best in self._steps():
@@ -143,18 +156,28 @@ class Training:
                 if is_best is not None and not self.replay.done_before:
                     # After the log, so that what is not in it is done again.
                     self._write_checkpoint(info)
-                if interrupts.number:
+                number = self.ranks.largest(interrupts.number)
+                if number:
                     break
         finally:
             close_log()
         if self.replay.step < self.replay.last:
-            if not interrupts.number:
+            if not number:
                 steps = {"end": self.replay.step, "last": self.replay.last}
                 raise ValueError(Errors.R716.format(**steps))
-            return
+            return number
         # Before anything else is done to the weights.
         self._write_checkpoint(info)
         self._save(False)
+        return number
+
+    def _open_log(self, stdout: IO, stderr: IO) -> Tuple[Callable, Callable]:
+        """The functions of the logger, which do nothing but in the first process."""
+        if not self.ranks.is_first:
+            return (lambda info: None), (lambda: None)
+        stdout.write(self._introduction())
+        with self.nlp.select_pipes(disable=self.frozen):
+            return self.settings["logger"](self.nlp, stdout, stderr)
 
     def _introduction(self) -> str:
         frozen, annotating = self.frozen, self.settings["annotating_components"]
@@ -162,7 +185,11 @@ class Training:
         lines += [f"Frozen components: {frozen}"] if frozen else []
         lines += [f"Set annotations on update for: {annotating}"] if annotating else []
         lines.append(f"Initial learn rate: {self.optimizer.learn_rate}")
+        lines += [f"Processes: {self.ranks.count}"] if self.ranks.count > 1 else []
         lines += [f"Going on after step {self.replay.last}"] if self.replay.last >= 0 else []
+        before = len(self.past.facts.get("random", [None]))
+        if self.replay.last >= 0 and before != self.ranks.count:
+            lines.append(f"Until then it had {before} processes: dropout goes on by other chance")
         msg = Printer(no_print=True)
         return "".join(f"{msg.info(line)}\n" for line in lines)
 
@@ -170,6 +197,8 @@ class Training:
         """Take all steps. YIELDS: What spaCy says of each, after pipelines were saved where it was
         evaluated; and whether it is the best one, None where it was not evaluated."""
         settings = self.settings
+        if self.ranks.count > 1:
+            self._draw_apart()
         steps = train_while_improving(
             self.replay,  # type: ignore[arg-type]
             self.optimizer,
@@ -198,6 +227,15 @@ class Training:
                 self._go_on()
             yield info, is_best
 
+    def _draw_apart(self) -> None:
+        """Draw the same batches in all processes, and all else, such as dropout, by chance of their
+        own. The first one draws as if there were no others."""
+        start = self.batches.start
+        self.batches.start = self.ranks.from_first(lambda: start or random_state())
+        if not self.ranks.is_first:
+            # Where the seed is not set, weights differ, and training does not begin.
+            fix_random_seed((self.settings["seed"] or 0) + self.ranks.number)
+
     def _note_evaluation(self, info: Dict[str, Any], is_best: bool) -> None:
         info["output_path"] = str(self.output / DIR_MODEL_LAST)
         with self.nlp.select_pipes(disable=self.frozen):
@@ -205,11 +243,21 @@ class Training:
         if self.replay.done_before:
             info["seconds"] = self.evaluations[len(info["checkpoints"]) - 1]["seconds"]
         else:
+            self._compare_batches()
             self.evaluations.append({name: info[name] for name in KEPT})
             self._save(is_best)
 
+    def _compare_batches(self) -> None:
+        """RAISES: ValueError if another process has drawn other batches."""
+        found = self.ranks.gather(self.batches.checksum)
+        for rank, checksum in enumerate(found):
+            if checksum != found[0]:
+                raise ValueError(Errors.R875.format(rank=rank))
+
     def _save(self, is_best: bool) -> None:
         """Write model-last and, if it is the best so far, model-best."""
+        if not self.ranks.is_first:
+            return
         last, best = self.output / DIR_MODEL_LAST, self.output / DIR_MODEL_BEST
         with self.nlp.use_params(self.optimizer.averages), folder_appears_whole(last) as part:
             self.before_to_disk(self.nlp).to_disk(part)
@@ -218,6 +266,10 @@ class Training:
                 shutil.copytree(last, part)
 
     def _write_checkpoint(self, info: Dict[str, Any]) -> None:
+        # What is drawn by chance is all that is not the same in all processes.
+        chances = self.ranks.gather((random_state(), gpu_state()))
+        if not self.ranks.is_first:
+            return
         arrays, learned = self.learning.get()
         facts = {
             **self.facts,
@@ -226,8 +278,8 @@ class Training:
             "evaluations": self.evaluations,
             "start": self.batches.start,
             "checksum": self.batches.checksum,
-            "random": random_state(),
-            "gpu_random": gpu_state(),
+            "random": [on_cpu for on_cpu, _ in chances],
+            "gpu_random": [on_gpu for _, on_gpu in chances],
         }
         Checkpoint(facts, arrays).write(self.output / NAME)
 
@@ -237,7 +289,9 @@ class Training:
         if self.batches.checksum != facts["checksum"]:
             raise ValueError(Errors.R714)
         self.learning.set(arrays, facts)
-        set_random_state(facts["random"])
-        set_gpu_state(facts["gpu_random"], facts["step"])
+        rank = self.ranks.number
+        if rank < len(facts["random"]):
+            set_random_state(facts["random"][rank])
+            set_gpu_state(facts["gpu_random"][rank], facts["step"] + rank)
         # They are as large as the model, four times.
         arrays.clear()

@@ -2,7 +2,7 @@
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from thinc.api import Config
 
@@ -52,6 +52,7 @@ def written(tmp_path_factory):
     return path, path.read_bytes()
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_change_is_refused(written, data):
     path, whole = written

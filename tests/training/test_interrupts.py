@@ -25,6 +25,13 @@ def test_the_first_is_noted(number, capfd):
     assert "Once more ends at once" in capfd.readouterr().err
 
 
+def test_is_noted_in_silence(capfd):
+    with Interrupts(silent=True) as interrupts:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupts.number == signal.SIGTERM
+    assert capfd.readouterr().err == ""
+
+
 def test_the_second_interrupts():
     # Python has no handler of its own where it was started in the background.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -15,6 +15,7 @@ def run(nlp, patience=0, max_steps=0, **past):
     learned, called, scores = [], [], iter(SCORES[len(past.get("evaluations", ())) :])
     replay = Replay(
         nlp,
+        nlp,
         lambda: (next(scores), {}),
         lambda nlp, args: called.append((nlp, args["step"])),
         **past,

@@ -106,7 +106,7 @@ def find_space(name: str) -> Path:
     if path.is_file():
         return path
     if path.name != name or not shipped.is_file():
-        known = sorted(found.stem for found in shipped.parent.glob("*.yml"))
+        known = sorted(found.stem for found in space_path("").parent.glob("*.yml"))
         raise ValueError(Errors.R901.format(path=name, shipped=", ".join(known)))
     return shipped
 
@@ -142,7 +142,7 @@ def _add(space: Space, name: str, wanted: Any) -> None:
     if not isinstance(wanted, dict):
         raise ValueError(f"{wanted!r} is neither a list of values nor a mapping with a type")
     kind = wanted.get("type")
-    if kind not in KEYS:
+    if kind not in list(KEYS):
         raise ValueError(f"its type is {kind!r}, but must be one of {', '.join(KEYS)}")
     others = [key for key in wanted if key not in ("type", *KEYS[kind])]
     if others:
@@ -183,11 +183,11 @@ def _range(kind: str, wanted: Dict[str, Any]) -> Distribution:
     if step is not None and not log and not _divides(step, high - low):
         raise ValueError(f"'high' is {high}, where no number of steps of {step} from {low} ends")
     with warnings.catch_warnings():
-        # What else it has to say of these numbers is an error.
-        warnings.simplefilter("error")
+        # That of 0.30000000000000004 in steps of 0.1 it takes 0.3.
+        warnings.simplefilter("ignore")
         try:
             return TYPES[kind](low, high, log=log, **({} if step is None else {"step": step}))
-        except (ValueError, UserWarning) as error:
+        except ValueError as error:
             raise ValueError(str(error).rstrip(".")) from error
 
 

@@ -35,9 +35,9 @@ PRUNERS: Dict[bool, Any] = {
 
 def default_storage(output: Path) -> str:
     """The URL of the storage in the folder of a search."""
+    url = URL.create("sqlite", database=str(output / DATABASE)).render_as_string()
     # Optuna fills in what is in braces.
-    path = str(output / DATABASE).replace("{", "{{").replace("}", "}}")
-    return URL.create("sqlite", database=path).render_as_string()
+    return url.replace("{", "{{").replace("}", "}}")
 
 
 def open_study(storage: str, name: str, *, sampler: str, seed: int, prune: bool) -> Study:

@@ -14,7 +14,7 @@ MARKERS = {"complete": "o", "pruned": "x"}
 
 def size_of(count: int) -> Size:
     """The size of a figure, by the number of settings."""
-    return 11.0, 3.2 + 2.4 * _lines(count)
+    return 11.0, 3.6 + 2.4 * _lines(count)
 
 
 def draw_study(
@@ -32,7 +32,7 @@ def draw_study(
 
     def draw(figure: Any) -> None:
         scored = [row for row in rows if row["score"] is not None and row["state"] in MARKERS]
-        above, below = figure.subfigures(2, 1, height_ratios=[3.2, 2.4 * _lines(len(names))])
+        above, below = figure.subfigures(2, 1, height_ratios=[3.6, 2.4 * _lines(len(names))])
         left, right = above.subplots(1, 2, width_ratios=[3, 2])
         _draw_history(left, scored)
         _draw_importances(right, importances)
@@ -65,7 +65,7 @@ def _draw_history(axes: Any, rows: Sequence[Row]) -> None:
     axes.set(title="Score, %", xlabel="trial")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
-    axes.legend(fontsize=8)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=4)
 
 
 def _draw_importances(axes: Any, importances: Dict[str, float]) -> None:
@@ -89,7 +89,7 @@ def _draw_setting(axes: Any, rows: Sequence[Row], name: str, log: bool) -> None:
     values = [row["values"][name] for row in rows]
     if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values):
         if log:
-            axes.set_xscale("log")
+            _set_log(axes)
         places: List[Any] = values
     else:
         texts = [str(value) for value in values]
@@ -100,6 +100,16 @@ def _draw_setting(axes: Any, rows: Sequence[Row], name: str, log: bool) -> None:
     _draw_trials(axes, rows, places)
     axes.set(xlabel=name_of(name, 32))
     axes.grid(axis="y")
+
+
+def _set_log(axes: Any) -> None:
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    # matplotlib would write powers as formulas.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _draw_trials(

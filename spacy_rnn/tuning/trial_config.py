@@ -71,7 +71,7 @@ def check_space(config: Config, space: Space, path: Path) -> None:
     for name in space.distributions:
         for value in space.outermost(name):
             try:
-                _make(with_values(config, {name: value}))
+                _make(with_values(config, {name: value}), name)
             except Exception as error:  # Of whatever the config names.
                 problem = " ".join(str(error).split()).rstrip(".")
                 facts = {"name": name, "value": repr(value), "problem": problem}
@@ -85,7 +85,10 @@ def _names(config: Config) -> List[str]:
     return sorted(".".join(keys) for keys in {*paths, *sections})
 
 
-def _make(config: Config) -> None:
-    """Make what training makes of a config before it reads a text."""
-    nlp = load_model_from_config(config, auto_fill=True)
-    registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+def _make(config: Config, name: str) -> None:
+    """Make what training makes, before it reads a text, of the part of a config that has a
+    setting."""
+    if name.partition(".")[0] == "training":
+        registry.resolve(config.interpolate()["training"], schema=ConfigSchemaTraining)
+    else:
+        load_model_from_config(config)

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("optuna", reason="needs the extra `tune`")
 pytest.importorskip("matplotlib", reason="needs the extra `tune`")
 
-from tests.training.trainings import interrupt, kill  # noqa: E402
-from tests.tuning.searches import Process, rows_of, write_search  # noqa: E402
+from tests.training.trainings import interrupt, kill
+from tests.tuning.searches import Process, rows_of, write_search
 
 # The first trial writes four checkpoints, so that this is in the middle of the second one.
 SECOND_OF_SECOND = "spacy_rnn.training.checkpoint.Checkpoint.write", 5

@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 pytest.importorskip("optuna", reason="needs the extra `tune`")
 
-from spacy_rnn.configs import config_path, space_path  # noqa: E402
-from spacy_rnn.tuning.space import find_space, read_space, short_names  # noqa: E402
-from spacy_rnn.tuning.trial_config import check_space, complete_config, values_of  # noqa: E402
-from tests.test_configs import load_config  # noqa: E402
+from spacy_rnn.configs import config_path, space_path
+from spacy_rnn.tuning.space import find_space, read_space, short_names
+from spacy_rnn.tuning.trial_config import check_space, complete_config, values_of
+from tests.test_configs import load_config
 
 SHIPPED = ("textcat_lstm", "tagger_bilstm")
 

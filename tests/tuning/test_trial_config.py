@@ -4,9 +4,9 @@ from thinc.api import ConfigValidationError
 
 pytest.importorskip("optuna", reason="needs the extra `tune`")
 
-from spacy_rnn.configs import config_path  # noqa: E402
-from spacy_rnn.tuning.space import read_space  # noqa: E402
-from spacy_rnn.tuning.trial_config import (  # noqa: E402
+from spacy_rnn.configs import config_path
+from spacy_rnn.tuning.space import read_space
+from spacy_rnn.tuning.trial_config import (
     check_space,
     complete_config,
     values_of,

@@ -29,7 +29,7 @@ WIDTH = "components.textcat_lstm.model.encode.width"
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload([__name__, "spacy_rnn.pipeline.textcat_lstm"])
 # Seconds that no process here needs.
-HANGS = 300
+HANGS = 900
 
 
 def write_search(folder, space=SPACE):
@@ -98,8 +98,8 @@ def act(monkeypatch):
     return acted
 
 
-def _search(folder, output, fault, plan, printed):
-    storage.HEARTBEAT, storage.GRACE, search.WAIT = 1, 3, 0.2
+def _search(folder, output, fault, grace, plan, printed):
+    storage.HEARTBEAT, storage.GRACE, search.WAIT = 1, grace, 0.2
     text = io.StringIO()
     with redirect_stdout(text), redirect_stderr(text):
         if fault is not None:
@@ -118,11 +118,12 @@ class Process:
     """A search in a process of its own.
 
     fault: The name of a function, the number of a call of it, and what to do there.
+    grace: Seconds after which another process is taken for dead.
     """
 
-    def __init__(self, folder, output, name="one", fault=None, **plan):
+    def __init__(self, folder, output, name="one", fault=None, grace=3, **plan):
         self.printed = Path(folder) / f"{name}.txt"
-        arguments = (folder, output, fault, plan, self.printed)
+        arguments = (folder, output, fault, grace, plan, self.printed)
         self.process = PROCESSES.Process(target=_search, args=arguments, daemon=True)
         self.process.start()
 

@@ -104,7 +104,7 @@ def write_results(study: Study, trials: List[FrozenTrial], objective: Objective)
     """Write the table of trials, and the figure, if any trial is complete. trials: Those that
     count."""
     publish(study, objective)
-    rows = [row_of(trial, objective) for trial in trials]
+    rows = [row_of(trial, objective) for trial in sorted(trials, key=first_number)]
     lines = "".join(f"{json.dumps(row)}\n" for row in rows)
     write_whole(objective.output / TABLE, lines.encode("utf8"))
     if best_of(trials) is None:

@@ -283,6 +283,19 @@ def test_interrupted(folder, act, monkeypatch, how):
     assert names == {"0000", "0001", "0003", "0004"}
 
 
+def test_a_trial_that_is_run_again_has_its_place_in_the_table(folder, act):
+    run(folder, trials=1)
+    url = default_storage(folder / "out")
+    study = optuna.load_study(study_name="spacy-rnn", storage=url)
+    first, second = study.ask(), study.ask()
+    study.tell(second.number, 0.25)
+    study.tell(first.number, state=TrialState.FAIL)
+    storage.run_again(study, first.number)
+    rows = run(folder, trials=4)[1]
+    assert [row["trial"] for row in rows] == [0, 1, 2, 4] and len(act.configs) == 3
+    assert (folder / "out" / "trials" / "0001").exists()
+
+
 def test_taken_for_dead(folder, act):
     """Another process has taken over a trial of this one: it goes on with others."""
 

@@ -1,11 +1,13 @@
 """What a search for settings brings on a small set of texts: `spacy-rnn tune` against the default.
 
     python -m benchmarks.tune --output training/tune
+    python -m benchmarks.tune --output training/tune_sentences --set sentences
 
 300 film reviews, cut to their last 120 words, are for training, 1,000 others are dev, by which the
-search chooses. The third part are 2,495 reviews of other films, which nothing is chosen by. The
-config's own values and the best ones are trained again with seeds that the search has not used, and
-the best step is chosen on dev, as always.
+search chooses. The third part are 2,495 reviews of other films, which nothing is chosen by. Or the
+same of sentences out of reviews, with 1,706 in the third part. The config's own values and the best
+ones are trained again with seeds that the search has not used, and the best step is chosen on dev, as
+always.
 
 The command can be run again after an interruption: the search goes on.
 """
@@ -25,7 +27,7 @@ from spacy_rnn.tuning.search import Plan, tune
 from spacy_rnn.tuning.space import find_space
 
 from .datasets import CONFIGS, write_corpus
-from .small_sets import ending, reviews_file
+from .small_sets import ending, reviews_file, rotten_tomatoes
 from .spacy_training import train_config
 from .timing import markdown, mean_and_spread
 
@@ -36,13 +38,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--space", default="textcat_lstm")
+    parser.add_argument("--set", choices=["reviews", "sentences"], default="reviews")
     parser.add_argument("--texts", type=int, default=300)
     parser.add_argument("--dev-texts", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--trials", type=int, default=20)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     args = parser.parse_args()
-    write_parts(args.output, args.texts, args.dev_texts)
+    write_parts(args.output, args.set, args.texts, args.dev_texts)
     settings = {
         "paths.train": str(args.output / "train.spacy"),
         "paths.dev": str(args.output / "dev.spacy"),
@@ -59,16 +62,20 @@ def main() -> None:
         compare(configs, args.output, args.seeds)
 
 
-def write_parts(folder: Path, count: int, dev_count: int) -> None:
+def write_parts(folder: Path, name: str, count: int, dev_count: int) -> None:
     """Write train.spacy, dev.spacy and test.spacy, if they are not there."""
     reviews_file()
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = prepare(read_movie_reviews("train"), seed=0, limit=count + dev_count)
-    other = prepare(read_movie_reviews("dev"), seed=0, limit=0)
-    parts = {"train": drawn[:count], "dev": drawn[count:], "test": other}
-    for name, records in parts.items():
-        if not (folder / f"{name}.spacy").exists():
-            write_corpus([ending(record) for record in records], folder / f"{name}.spacy")
+    if name == "reviews":
+        drawn = prepare(read_movie_reviews("train"), seed=0, limit=count + dev_count)
+        other = prepare(read_movie_reviews("dev"), seed=0, limit=0)
+    else:
+        drawn, *others, _ = rotten_tomatoes(folder, 0)
+        other = [record for part in others for record in part]
+    parts = {"train": drawn[:count], "dev": drawn[count : count + dev_count], "test": other}
+    for part, records in parts.items():
+        if not (folder / f"{part}.spacy").exists():
+            write_corpus([ending(record) for record in records], folder / f"{part}.spacy")
 
 
 def compare(configs: Dict[str, Config], folder: Path, seeds: List[int]) -> None:

@@ -6,8 +6,8 @@
 300 film reviews, cut to their last 120 words, are for training, 1,000 others are dev, by which the
 search chooses. The third part are 2,495 reviews of other films, which nothing is chosen by. Or the
 same of sentences out of reviews, with 1,706 in the third part. The config's own values and the best
-ones are trained again with seeds that the search has not used, and the best step is chosen on dev, as
-always.
+ones are trained again with seeds that the search has not used, and the best step is chosen on dev,
+as always.
 
 The command can be run again after an interruption: the search goes on.
 """

@@ -616,3 +616,36 @@ class Errors:
         "[R840] {setting} is a setting of a training config, but no config is given. Give it "
         "before all settings: spacy-rnn doctor config.cfg {setting} ..."
     )
+
+    # tuning
+    R890 = (
+        "[R890] `spacy-rnn tune` needs Optuna ({problem}). Install it with "
+        "`pip install spacy-rnn[tune]`."
+    )
+    R891 = (
+        "[R891] {path} cannot be read as a space to search: {problem}. It is a YAML file that maps "
+        "dotted names of settings to what to try: a list, or {{type: float, low: 0.1, high: 0.5}}."
+    )
+    R892 = "[R892] In the space {path}, {name} is wrong: {problem}."
+    R893 = "[R893] The config has no setting {name}, which the space {path} names.{nearest}"
+    R894 = (
+        "[R894] The space gives {name} the value {value}, which the config cannot have: {problem}. "
+        "Change the space."
+    )
+    R895 = "[R895] {name} cannot be searched as a grid: {problem}. Or use another --sampler."
+    R896 = (
+        "[R896] The study '{study}' in {storage} was begun with another {name}: it was {old}, and "
+        "is {new} now. Scores of both cannot be compared. Give what was given then, or another "
+        "--output or --study."
+    )
+    R897 = (
+        "[R897] The config cannot be trained as it is, before anything is changed: {problem} Its "
+        "log is {path}."
+    )
+    R898 = "[R898] The pipeline has no score '{name}' to tune for. It has: {found}."
+    R899 = "[R899] The storage {storage} cannot be used: {problem}. Check --storage."
+    R900 = "[R900] The score of step {step} is {score}, which is no number to compare."
+    R901 = (
+        "[R901] There is no space {path}: no such file, and none of that name comes with the "
+        "package. Those are: {shipped}."
+    )

@@ -37,7 +37,8 @@ BELOW = {
 BELOW["configs"] = set()
 BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training", "configs"}
 BELOW["demo"] = {"visual"}
-BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual", "demo"}
+BELOW["tuning"] = {"training", "visual", "configs"}
+BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual", "demo", "tuning"}
 # cupy comes with thinc where there is a GPU, IPython is there in a notebook.
 OPTIONAL = {"cupy", "IPython"}
 
@@ -140,7 +141,10 @@ def test_what_is_imported_is_declared():
         name = re.split(r"[<>=!~; \[]", line)[0].replace("-", "_").lower()
         (extras if "extra ==" in line else needs).add(name)
     assert needs <= imported <= needs | extras
-    assert imported - needs == {"pyarrow", "matplotlib", "gradio", "starlette"}
+    assert imported - needs == {
+        *("pyarrow", "matplotlib", "gradio", "starlette"),
+        *("optuna", "sqlalchemy"),
+    }
 
 
 def test_importing_the_package_costs_nothing():

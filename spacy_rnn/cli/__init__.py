@@ -17,6 +17,7 @@ from .predict import predict
 from .report import report
 from .shrink import shrink
 from .train import train
+from .tune import tune
 
 
 def main() -> None:
@@ -43,4 +44,5 @@ __all__ = [
     "report",
     "shrink",
     "train",
+    "tune",
 ]

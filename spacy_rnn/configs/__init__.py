@@ -1,6 +1,7 @@
 """Complete training configs, and what components are made with if nothing else is said: the same.
 
-Those in `seeds` rebuild the nets of well-known tutorials, mended.
+Those in `seeds` rebuild the nets of well-known tutorials, mended. In `spaces` is what
+`spacy-rnn tune` may try in place of some settings.
 """
 
 from pathlib import Path
@@ -12,6 +13,11 @@ from thinc.api import Config
 def config_path(name: str) -> Path:
     """The file of a config of this package. name: As "textcat_lstm" or "seeds/sentiment_rnn"."""
     return Path(__file__).parent / f"{name}.cfg"
+
+
+def space_path(name: str) -> Path:
+    """The file of what to try in place of settings of a config. name: As "textcat_lstm"."""
+    return Path(__file__).parent / "spaces" / f"{name}.yml"
 
 
 def defaults_of(factory: str) -> Tuple[Dict[str, Any], Dict[str, Any]]:

@@ -39,6 +39,7 @@ from .shares import Shares
 
 # What is kept of each evaluation: what spaCy's loop says, and does not count again itself.
 KEPT = ("step", "score", "other_scores", "losses", "seconds")
+OnEvaluation = Callable[[Dict[str, Any]], None]
 
 
 def find_checkpoint(output: Path, resume: bool) -> Optional[Checkpoint]:
@@ -67,6 +68,7 @@ def train(
     checkpoint: Optional[Checkpoint] = None,
     stdout: IO = sys.stdout,
     stderr: IO = sys.stderr,
+    on_evaluation: Optional[OnEvaluation] = None,
 ) -> int:
     """Initialize and train a pipeline as `spacy train` does, into model-best and model-last of a
     folder. Both are there as a whole at any time. Beside them, the file "checkpoint" is written
@@ -78,6 +80,8 @@ def train(
     config: The training config, not interpolated. output: The folder.
     use_gpu: Number of the GPU, which was required before, -1 for the CPU.
     checkpoint: What to go on from; None to begin.
+    on_evaluation: Called with what spaCy says of each step that was evaluated, also of those that
+        were done before. What it raises ends training there.
     RETURNS: 0, or the number of the signal that has interrupted the training.
     RAISES: ValueError if the checkpoint does not fit to the data, and for weights that no
         checkpoint can have; with several processes, if they have other texts or weights, or the
@@ -87,7 +91,7 @@ def train(
     facts = {"config": config.to_str(), "gpu": use_gpu, "versions": versions()}
     training = Training(nlp, output, facts, checkpoint)
     with Interrupts(silent=not training.ranks.is_first) as interrupts:
-        return training.run(interrupts, stdout, stderr)
+        return training.run(interrupts, stdout, stderr, on_evaluation)
 
 
 class Training:
@@ -142,7 +146,13 @@ class Training:
             losses=self.past.facts.get("losses"),
         )
 
-    def run(self, interrupts: Interrupts, stdout: IO, stderr: IO) -> int:
+    def run(
+        self,
+        interrupts: Interrupts,
+        stdout: IO,
+        stderr: IO,
+        on_evaluation: Optional[OnEvaluation] = None,
+    ) -> int:
         """Train until the end, or until there is an interrupt: then a checkpoint and model-last
         are written. After an error both are those of the last evaluation.
 
@@ -153,6 +163,8 @@ class Training:
             info: Dict[str, Any] = {}
             for info, is_best in self._steps():
                 log_step(None if is_best is None else info)
+                if is_best is not None and on_evaluation is not None:
+                    on_evaluation(info)
                 if is_best is not None and not self.replay.done_before:
                     # After the log, so that what is not in it is done again.
                     self._write_checkpoint(info)

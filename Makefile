@@ -71,6 +71,11 @@ $(VENV)/installed: requirements.txt requirements-data.txt setup.cfg pyproject.to
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Apart from it, so that training needs none of it.
+$(VENV)/installed-scale: $(VENV)/installed requirements-scale.txt
+	$(IN_VENV) pip install --quiet --requirement requirements-scale.txt
+	@touch $@
+
 train: $(VENV)/installed
 	$(RUN) train-and-show . --vars.config $(CONFIG) $(VARS)
 
@@ -99,7 +104,7 @@ pipelines: $(VENV)/installed
 	$(IN_VENV) spacy project assets .
 	$(RUN) $@ . $(VARS)
 
-test: $(VENV)/installed
+test: $(VENV)/installed-scale
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy

@@ -143,6 +143,11 @@ def ranked(scores: Dict[str, float]) -> List[Tuple[str, float]]:
     return sorted(scores.items(), key=lambda item: -item[1])
 
 
+def beside(result: Dict[str, Any], cells: Any) -> Dict[str, Any]:
+    """The result under names that do not hide what the input calls so."""
+    return {f"predicted_{key}" if key in cells else key: result[key] for key in result}
+
+
 def best_label(cats: Dict[str, float]) -> Optional[str]:
     return max(cats, key=lambda name: cats[name]) if cats else None
 

@@ -42,6 +42,13 @@ class Prediction(NamedTuple):
     result: Dict[str, Any]
 
 
+class Annotated(NamedTuple):
+    """A `Prediction` without its document."""
+
+    row: Row
+    result: Dict[str, Any]
+
+
 def find_writers(nlp: Language, threshold: Optional[float] = None) -> Writers:
     """Who writes what, as the components' factories and settings say it.
 

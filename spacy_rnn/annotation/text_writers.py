@@ -2,9 +2,9 @@
 
 import csv
 import json
-from typing import IO, Any, Dict, List, Optional
+from typing import IO, Any, Dict, List, Optional, Union
 
-from .results import TAG_ATTRS, Prediction, beside
+from .results import TAG_ATTRS, Annotated, Prediction, beside
 
 
 class JsonlWriter:
@@ -13,7 +13,7 @@ class JsonlWriter:
     def __init__(self, file: IO[str]) -> None:
         self.file = file
 
-    def write(self, prediction: Prediction) -> Optional[str]:
+    def write(self, prediction: Union[Prediction, Annotated]) -> Optional[str]:
         """Write one prediction. RETURNS: What keeps it from being written, or None."""
         cells = prediction.row.cells
         row = {**cells, **beside(prediction.result, cells)}
@@ -26,15 +26,25 @@ class CsvWriter:
     and words with tags.
 
     labels: Those that have a column.
+    columns: The columns of the input; None for those of the first row.
+    like: A result that has all columns of annotations, with which the header is written at once.
     """
 
-    def __init__(self, file: IO[str], labels: List[str]) -> None:
+    def __init__(
+        self,
+        file: IO[str],
+        labels: List[str],
+        columns: Optional[List[str]] = None,
+        like: Optional[Dict[str, Any]] = None,
+    ) -> None:
         self.rows = csv.writer(file, lineterminator="\n")
         self.labels = labels
-        self.columns: List[str] = []
+        self.columns = columns or []
         self.header: List[str] = []
+        if like is not None:
+            self._write_header(self._flat(like))
 
-    def write(self, prediction: Prediction) -> Optional[str]:
+    def write(self, prediction: Union[Prediction, Annotated]) -> Optional[str]:
         """Write one prediction, and the header before the first.
 
         RETURNS: What keeps it from being written, or None.
@@ -43,8 +53,7 @@ class CsvWriter:
         result = self._flat(prediction.result)
         if not self.header:
             self.columns = list(cells)
-            self.header = [*self.columns, *beside(result, cells)]
-            self.rows.writerow(self.header)
+            self._write_header(result)
         unknown = [name for name in cells if name not in self.columns]
         if unknown:
             return f"the first text has no '{unknown[0]}', and so the CSV no column: write .jsonl"
@@ -54,6 +63,10 @@ class CsvWriter:
             return f"'{unknown[0]}' is not in the header that the first text gave: write .jsonl"
         self.rows.writerow([_to_cell(row.get(name)) for name in self.header])
         return None
+
+    def _write_header(self, result: Dict[str, Any]) -> None:
+        self.header = [*self.columns, *beside(result, self.columns)]
+        self.rows.writerow(self.header)
 
     def _flat(self, result: Dict[str, Any]) -> Dict[str, Any]:
         flat: Dict[str, Any] = {}

@@ -36,7 +36,8 @@ BELOW = {
 BELOW["configs"] = set()
 BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training", "configs"}
 BELOW["demo"] = {"visual"}
-BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual", "demo"}
+BELOW["annotation"] = {"corpus"}
+BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual", "demo", "annotation"}
 # cupy comes with thinc where there is a GPU, IPython is there in a notebook.
 OPTIONAL = {"cupy", "IPython"}
 
@@ -137,7 +138,10 @@ def test_what_is_imported_is_declared():
         name = re.split(r"[<>=!~; \[]", line)[0].replace("-", "_").lower()
         (extras if "extra ==" in line else needs).add(name)
     assert needs <= imported <= needs | extras
-    assert imported - needs == {"pyarrow", "matplotlib", "gradio", "starlette"}
+    assert imported - needs == {
+        *("pyarrow", "matplotlib", "gradio", "starlette"),
+        *("ray", "fsspec", "pandas", "pyspark"),
+    }
 
 
 def test_importing_the_package_costs_nothing():

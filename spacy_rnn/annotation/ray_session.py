@@ -5,6 +5,8 @@ import contextlib
 import logging
 import os
 import signal
+import sys
+import tempfile
 import threading
 import warnings
 from typing import Any, Dict, Iterator, List, Optional, Sequence
@@ -18,6 +20,7 @@ SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
+QUIETLY = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.ERROR}
 # How often a partition is begun again, after a worker that died while it was at it.
 RETRIES = 5
 
@@ -60,28 +63,43 @@ def ray_session(workers: int, address: Optional[str] = None) -> Iterator[Any]:
 
 
 def _start(ray: Any, workers: int) -> None:
-    ray.init(
-        # Otherwise a cluster would be joined that is named in the environment.
-        address="local",
-        num_cpus=max(workers, os.cpu_count() or 1),
-        include_dashboard=False,
-        log_to_driver=False,
-        configure_logging=False,
-        logging_level=logging.ERROR,
-    )
+    with _held_stderr():
+        ray.init(
+            # Otherwise a cluster would be joined that is named in the environment.
+            address="local",
+            num_cpus=max(workers, os.cpu_count() or 1),
+            include_dashboard=False,
+            **QUIETLY,
+        )
 
 
 def _join(ray: Any, address: str) -> None:
     try:
-        ray.init(
-            address=address,
-            log_to_driver=False,
-            configure_logging=False,
-            logging_level=logging.ERROR,
-        )
+        with _held_stderr():
+            ray.init(address=address, **QUIETLY)
     except (ConnectionError, RuntimeError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise ConnectionError(Errors.R858.format(address=address, problem=problem)) from error
+
+
+@contextlib.contextmanager
+def _held_stderr() -> Iterator[None]:
+    """Hold back what the process writes to its stderr, as Ray's C++ parts do when they start, and
+    let it be seen only if that fails."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(before, held.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(before, 2)
+            os.close(before)
 
 
 @contextlib.contextmanager

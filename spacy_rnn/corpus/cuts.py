@@ -42,10 +42,13 @@ def can_cut(format: str, encoding: str) -> bool:
     if format == "parquet":
         return True
     require_encoding(encoding)
-    if codecs.lookup(encoding).name == "utf-8":
+    if codecs.lookup(encoding).name in ("utf-8", "ascii"):
         return True
-    every = bytes(range(256)).decode(encoding, "replace")
-    return len(every) == 256 and every[:128] == bytes(range(128)).decode("ascii")
+    # Those with a character for each byte.
+    half = bytes(range(128))
+    upper = bytes(range(128, 256)).decode(encoding, "replace")
+    is_ascii = half.decode(encoding, "replace") == half.decode("ascii")
+    return is_ascii and len(upper) == 128 and upper.count("\ufffd") < 64
 
 
 def cut_text(

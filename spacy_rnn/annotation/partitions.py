@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any, Iterator, NamedTuple, Optional, Sequence, Union
 
 from ..corpus.cuts import Part, can_cut, cut_parquet, cut_text
-from ..corpus.packed import Unreadable
 from ..corpus.rows import ENDINGS, Fault, Layout, Row, Span, read_rows, require_header
 from ..errors import Errors
 from .inputs import InputFile
@@ -132,7 +131,7 @@ class _Range(io.RawIOBase):
         data = self._file.read(size)
         if self._left is not None:
             if size and not data:
-                raise Unreadable("the file has become shorter since it was cut")
+                raise OSError("the file has become shorter since it was cut into parts")
             self._left -= len(data)
         buffer[: len(data)] = data
         return len(data)

@@ -39,7 +39,10 @@ def make_pandas_udf(
     def annotate(batches: Iterator[pandas.Series]) -> Iterator[pandas.DataFrame]:
         annotator = load_annotator(model, threshold, batch_tokens)
         for texts in batches:
-            yield pandas.DataFrame(annotator.annotate_texts(texts), columns=names)
+            rows = annotator.annotate_texts(texts)
+            # What is missing stays None: pandas would make NaN of it.
+            lists = {name: [row.get(name) for row in rows] for name in names}
+            yield pandas.DataFrame({n: pandas.Series(v, dtype=object) for n, v in lists.items()})
 
     return pandas_udf(annotate, from_arrow_schema(pa.schema(columns)))
 

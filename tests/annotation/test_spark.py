@@ -40,12 +40,13 @@ def spark():
 
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "2")
-    builder = builder.config("spark.pyspark.python", sys.executable)
     # Batches are smaller than partitions.
     builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", "4")
-    session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
-    yield session
-    session.stop()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYSPARK_PYTHON", sys.executable)
+        session = builder.config("spark.driver.host", "127.0.0.1").getOrCreate()
+        yield session
+        session.stop()
 
 
 def test_a_column_of_texts(spark, models):

@@ -613,7 +613,7 @@ class Errors:
     R861 = "[R861] A batch is a pandas DataFrame, a pyarrow Table or a dict of arrays, not {found}."
     R862 = "[R862] {path} is damaged ({problem}). Begin anew with --overwrite."
     R864 = (
-        "[R864] {path}, from {unit} {line} on, cannot be annotated: {problem} What is done stays: "
+        "[R864] {path}, from {unit} {line} on, cannot be annotated: {problem}. What is done stays: "
         "the same command goes on."
     )
 

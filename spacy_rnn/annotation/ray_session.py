@@ -9,7 +9,8 @@ import sys
 import tempfile
 import threading
 import warnings
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from functools import partial
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
 
 from ..errors import Errors
 from .job import Job, Outcome, Worker
@@ -51,15 +52,18 @@ def ray_session(workers: int, address: Optional[str] = None) -> Iterator[Any]:
         with _quiet(ray):
             yield ray
         return
-    with _environment(), _signals(), _quiet(ray):
-        if address is not None:
-            _join(ray, address)
-        else:
-            _start(ray, workers)
+    with _signals(), _quiet(ray), _environment(partial(_begin, ray, workers, address)):
         try:
             yield ray
         finally:
             ray.shutdown()
+
+
+def _begin(ray: Any, workers: int, address: Optional[str]) -> None:
+    if address is not None:
+        _join(ray, address)
+    else:
+        _start(ray, workers)
 
 
 def _start(ray: Any, workers: int) -> None:
@@ -103,15 +107,25 @@ def _held_stderr() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment() -> Iterator[None]:
-    """Settings of Ray's processes. Afterwards all variables are as they were."""
+def _environment(begin: Callable[[], None]) -> Iterator[None]:
+    """Set environment variables for Ray's processes, and call a function. What is changed by that
+    is put back at the end."""
     before = dict(os.environ)
-    os.environ.update(SETTINGS)
+    changed: Set[str] = set()
     try:
+        os.environ.update(SETTINGS)
+        try:
+            begin()
+        finally:
+            names = {*before, *os.environ}
+            changed = {name for name in names if before.get(name) != os.environ.get(name)}
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name in changed:
+            if name in before:
+                os.environ[name] = before[name]
+            else:
+                os.environ.pop(name, None)
 
 
 @contextlib.contextmanager

@@ -161,7 +161,7 @@ def _check_outcome(job: Job, partition: Partition, outcome: Outcome) -> None:
     if outcome.error:
         unit = "row" if partition.file.format == "parquet" else "line"
         where = {"path": partition.file.path, "unit": unit, "line": partition.part.span.line}
-        raise ValueError(Errors.R864.format(problem=outcome.error, **where))
+        raise ValueError(Errors.R864.format(problem=outcome.error.rstrip("."), **where))
 
 
 def _count(plan: Plan, counts: Dict[int, Outcome], words: int) -> Totals:

@@ -70,7 +70,7 @@ class Annotator:
         self.nlp = load_pipeline(model)
         self.writers = find_writers(self.nlp, threshold)
         try:
-            self.probe = to_result(self.nlp(PROBE), self.writers)
+            self.probe = to_result(next(self.nlp.pipe([PROBE])), self.writers)
         except KeyError as error:
             # thinc's error of layers without weights.
             raise ValueError(str(error.args[0])) from error

@@ -5,6 +5,7 @@ import os
 from io import TextIOWrapper
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence
 
+from ..corpus.files import require_encoding
 from ..corpus.rows import Layout, long_cells
 from ..errors import Errors
 from .annotator import BATCH_TOKENS, Annotator
@@ -77,6 +78,7 @@ def make_plan(
         and outputs that do not fit, as `find_inputs`, `find_columns` and `check_output`.
     """
     import_ray()
+    require_encoding(layout.encoding)
     files = find_inputs(inputs, layout.format, output=output)
     # It must load here as well: wrong names and settings are said before anything is begun.
     annotator = Annotator(model, threshold=threshold)

@@ -68,7 +68,7 @@ def test_killed_at_any_call(pipelines, tmp_path, monkeypatch):
         worker.job = plan.job
         left = [number]
 
-        def before(call):
+        def before(call, left=left):
             def counted(*args, **kwargs):
                 left[0] -= 1
                 if left[0] < 0:

@@ -1,6 +1,7 @@
 """Texts of a DataFrame of Spark, in local mode."""
 
 import sys
+from typing import Iterator
 
 import pytest
 import spacy
@@ -76,7 +77,7 @@ def test_the_pipeline_is_loaded_once_in_a_process(spark, models, tmp_path):
 
     path = models[1]
 
-    def count(batches):
+    def count(batches: Iterator[pandas.Series]) -> Iterator[pandas.Series]:
         for texts in batches:
             module.load_annotator(path, None, 100)
             info = module.load_annotator.cache_info()

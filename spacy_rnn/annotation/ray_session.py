@@ -10,7 +10,7 @@ import tempfile
 import threading
 import warnings
 from functools import partial
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Set, Type
 
 from ..errors import Errors
 from .job import Job, Outcome, Worker
@@ -162,18 +162,25 @@ def _quiet(ray: Any) -> Iterator[None]:
 
 
 def run_partitions(
-    ray: Any, job: Job, partitions: Sequence[Partition], *, workers: int, gpu: float = 0.0
+    ray: Any,
+    job: Job,
+    partitions: Sequence[Partition],
+    *,
+    workers: int,
+    gpu: float = 0.0,
+    worker: Type[Worker] = Worker,
 ) -> Iterator[Outcome]:
     """Annotate partitions by actors of Ray Data, each of which loads the pipeline once. The
     partition of one that dies is begun again by another.
 
     gpu: The share of a GPU that each worker takes, 0 for none.
+    worker: The class of workers.
     RETURNS: The outcome of each partition, when it is done.
     RAISES: ChildProcessError if workers die again and again.
     """
     items = [{"partition": partition.to_json()} for partition in partitions]
     data = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
-        Worker,
+        worker,
         fn_constructor_kwargs={"job": job},
         batch_size=1,
         # The last partitions are begun by whoever is free, not queued behind others.

@@ -32,7 +32,7 @@ class OutputFormat(str, Enum):
     csv = "csv"
 
 
-@app.command("annotate", short_help="Categories and tags of many files, by workers side by side.")
+@app.command("annotate", short_help="Categories and tags of many files, by several workers.")
 def annotate(
     model: str = typer.Argument(
         ...,

@@ -153,6 +153,8 @@ def carry_out(
                 counts[outcome.number] = outcome
                 words += outcome.words
                 progress(outcome)
+        # Of workers that died. Nobody writes now.
+        OutputFolder(plan.job.output, plan.job.format).remove_unfinished()
     return _count(plan, counts, words)
 
 

@@ -44,7 +44,9 @@ def make_pandas_udf(
             lists = {name: [row.get(name) for row in rows] for name in names}
             yield pandas.DataFrame({n: pandas.Series(v, dtype=object) for n, v in lists.items()})
 
-    return pandas_udf(annotate, from_arrow_schema(pa.schema(columns)))
+    # PySpark's annotations know no function from iterator to iterator with a type of its own.
+    make_udf: Any = pandas_udf
+    return make_udf(annotate, from_arrow_schema(pa.schema(columns)))
 
 
 @lru_cache(maxsize=1)

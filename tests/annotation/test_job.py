@@ -183,8 +183,11 @@ def test_compressed_files_and_other_encodings_are_one_part(pipelines, tmp_path, 
     assert [row["text"] for row in rows_of(tmp_path / "wide")] == ["café", "une autre"]
 
 
-def test_other_file_systems(pipelines, tmp_path):
-    """Read from and written to one that is not this machine's disk."""
+@pytest.mark.parametrize("protocols", [{"memory"}, set()])
+def test_other_file_systems(pipelines, tmp_path, monkeypatch, protocols):
+    """Read from and written to one that is not this machine's disk; and one on which a file that
+    is put can be seen before it is complete."""
+    monkeypatch.setattr("spacy_rnn.annotation.output_folder.PUT_WHOLE", protocols)
     memory = fsspec.filesystem("memory")
     memory.pipe("/here/a.jsonl", write_jsonl(tmp_path / "a.jsonl", 10).read_bytes())
     memory.pipe("/here/b.jsonl.gz", gzip.compress(b'{"id": 10, "text": "x"}\n{oops\n'))

@@ -268,13 +268,16 @@ def test_workers_that_die_again_and_again(pipelines, tmp_path, monkeypatch):
         raise ray.exceptions.ActorDiedError()
         yield
 
-    data = SimpleNamespace(iter_rows=dies)
-    data.map_batches = lambda *args, **kwargs: data
+    data, given = SimpleNamespace(iter_rows=dies), {}
+    data.map_batches = lambda *args, **kwargs: given.update(kwargs) or data
     monkeypatch.setattr(ray.data, "from_items", lambda *args, **kwargs: data)
     path = write_jsonl(tmp_path / "a.jsonl", 2)
     plan = make(pipelines / "cat", path, tmp_path / "out")
     with pytest.raises(ChildProcessError, match="R859.*fewer --workers"):
-        list(run_partitions(ray, plan.job, plan.missing, workers=1))
+        list(run_partitions(ray, plan.job, plan.missing, workers=5, gpu=0.5))
+    # No more workers than parts; one that dies is replaced, but not for ever at the same part.
+    assert given["compute"].max_size == 1 and given["num_gpus"] == 0.5
+    assert given["max_restarts"] == -1 and given["max_task_retries"] == 5
 
 
 def test_what_has_failed_in_a_worker(pipelines, tmp_path):

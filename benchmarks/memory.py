@@ -70,7 +70,7 @@ def make_docs(nlp: Language, words: Iterator[str], texts: int, tokens: int) -> I
 
 def read(nlp: Language, words: Iterator[str], texts: int, args: argparse.Namespace) -> None:
     """Predict documents, a thousand in a memory zone where that is wanted."""
-    part = 1000 if args.memory_zone else texts
+    part = 1000 if args.memory_zone else max(texts, 1)
     for start in range(0, texts, part):
         with nlp.memory_zone() if args.memory_zone else nullcontext():
             docs = make_docs(nlp, words, min(part, texts - start), args.tokens)

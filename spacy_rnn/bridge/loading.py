@@ -9,7 +9,7 @@ from thinc.api import Model
 from thinc.backends import get_array_ops
 
 from ..errors import Errors
-from .shim import module_of
+from .shim import RNNShim, module_of
 from .weights import are_weights
 
 # What a layer is as a plain attribute, which thinc has no function for.
@@ -59,6 +59,7 @@ def load_model(model: Model, data: bytes) -> None:
     before = [(node, _state_of(node)) for node in model.walk()]
     _forget_newer(model, msg)
     model.from_dict(msg)
+    _check_none_is_missing(model, msg)
     _widen(model)
     for node, state in before:
         node.attrs.update({k: v for k, v in state["attrs"].items() if is_setting(v)})
@@ -82,6 +83,22 @@ def _check_parts(model: Model, msg: Dict[str, Any]) -> None:
         if not whole or not known or len(shims) != len(node.shims):
             problem = "some of its data are missing, or there are others"
             raise ValueError(Errors.R102.format(name=node.name, problem=problem))
+
+
+def _check_none_is_missing(model: Model, msg: Dict[str, Any]) -> None:
+    """Check that loaded data have the weights of all layers, or, as those of a model that was not
+    initialized, of none. Where they have none, thinc leaves the parameters that a layer has.
+
+    RAISES: ValueError that names the layer without weights.
+    """
+    modules = [(node, s) for node in model.walk() for s in node.shims if isinstance(s, RNNShim)]
+    weights = [(node, module_of(shim)) for node, shim in modules]
+    for node, params in zip(model.walk(), msg["params"]):
+        weights += [(node, value) for value in params.values()]
+    missing = [node for node, value in weights if value is None]
+    if 0 < len(missing) < len(weights):
+        problem = "its weights are missing"
+        raise ValueError(Errors.R102.format(name=missing[0].name, problem=problem))
 
 
 def _forget_newer(model: Model, msg: Dict[str, Any]) -> None:

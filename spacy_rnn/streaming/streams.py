@@ -12,6 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Model
 
+from ..bridge.loading import collector_as_before
 from ..bridge.shim import shims_of
 from ..bridge.tokens import Tokens
 from ..engine.forks import forks_wait
@@ -74,7 +75,8 @@ class Stream:
         RAISES: ValueError for data that is corrupt, or of another pipeline.
         """
         try:
-            msg = srsly.msgpack_loads(bytes_data)
+            with collector_as_before():
+                msg = srsly.msgpack_loads(bytes_data)
             found = [numpy.frombuffer(data, dtype=dtype) for dtype, data in msg["state"]]
             same = msg["fingerprint"] == self.streams.fingerprint
             buffer = TextBuffer(self.streams.spaced_rules)

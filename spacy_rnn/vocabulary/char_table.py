@@ -51,8 +51,7 @@ class _Rows(Dict[str, int]):
     """The row of each character, of one not in the table that of its category."""
 
     def __missing__(self, char: str) -> int:
-        self[char] = CATEGORIES.index(unicodedata.category(char))
-        return self[char]
+        return CATEGORIES.index(unicodedata.category(char))
 
 
 def _ends(word: str, size: int) -> str:

@@ -139,6 +139,34 @@ def layers():
     }
 
 
+def without_weights(msg, layer, part):
+    """Saved data of a model, of which a part of a layer has no weights."""
+    if part == "shim":
+        saved = srsly.msgpack_loads(msg["shims"][layer][0])
+        msg["shims"][layer][0] = srsly.msgpack_dumps({**saved, "state": b""})
+    else:
+        msg["params"][layer][part] = None
+    return msg
+
+
+@pytest.mark.parametrize("layer,part", [(1, "shim"), (2, "W"), (2, "b")])
+def test_weights_of_one_layer_are_missing(layer, part):
+    model = make()
+    before = state_of(model)
+    with pytest.raises(ValueError, match=f"R102.*{model.layers[layer - 1].name}.*are missing"):
+        load(model, without_weights(make().to_dict(), layer, part))
+    assert state_of(model) == before
+
+
+def test_a_model_that_was_not_initialized_is_loaded():
+    def fresh():
+        return chain(build_vocab_embed_v1(4, start="random"), Linear(3, 4))
+
+    other = fresh()
+    load(other, fresh().to_dict())
+    assert module_of(shim_of(other.layers[0])) is None and not other.layers[1].has_param("W")
+
+
 @pytest.mark.parametrize("name", layers())
 def test_layers_of_thincs_fit(name):
     layer = layers()[name].initialize()

@@ -1,5 +1,6 @@
 """Texts scored while they arrive, against the same texts as a whole."""
 
+import gc
 import json
 import pickle
 import random
@@ -318,6 +319,19 @@ def test_bytes_that_are_corrupt_or_of_another_pipeline(trained):
     with pytest.raises(ValueError, match="R705.*another pipeline"):
         textcat(other).stream(other).from_bytes(data)
     assert stream.cats == before
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_garbage_collector_is_left_on_or_off(trained, enabled):
+    stream = textcat(trained).stream(trained)
+    try:
+        (gc.enable if enabled else gc.disable)()
+        for data in (stream.to_bytes()[:-1], b"\xc1"):
+            with pytest.raises(ValueError, match="R705"):
+                stream.from_bytes(data)
+            assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
 
 
 @pytest.mark.gpu

@@ -33,7 +33,9 @@ def annotate(model, inputs, output, **settings):
 
 def predicted(model, *files):
     """What `spacy-rnn predict` gives."""
-    found = CliRunner().invoke(app, ["predict", str(model), *map(str, files), "--format", "jsonl"])
+    bad = ["--bad", str(files[0].parent / "predict.bad.jsonl")]
+    arguments = ["predict", str(model), *map(str, files), "--format", "jsonl", *bad]
+    found = CliRunner().invoke(app, arguments)
     assert found.exit_code == 0, found.output
     return [json.loads(line) for line in found.stdout.splitlines()]
 
@@ -49,8 +51,7 @@ def equal(found, expected):
     return True
 
 
-def test_the_same_as_predict(pipelines, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_the_same_as_predict(pipelines, tmp_path):
     lines = [json.dumps({"id": i, "text": text_of(i), "label": "mine"}) for i in range(40)]
     lines[7:7] = ["", "{oops", '{"text": 3}', '{"text": "  "}', '{"id": 4}', '{"text": "\\ud800"}']
     path = tmp_path / "a.jsonl"

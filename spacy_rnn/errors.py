@@ -572,6 +572,51 @@ class Errors:
     )
     R829 = "[R829] This cannot be shown ({problem}). What went wrong stands in the terminal."
 
+    # annotation
+    R850 = (
+        "[R850] {what} is not installed, which this needs. Install it with "
+        "`pip install spacy-rnn[{extra}]`."
+    )
+    R851 = "[R851] {path} cannot be reached: {problem}."
+    R852 = (
+        "[R852] There is nothing to annotate in {path}: of {count} file(s) none has the ending "
+        "{endings}. Files whose names begin with . or _ do not count. Give files themselves, or "
+        "--input-format."
+    )
+    R853 = (
+        "[R853] {path} has no column '{column}'. It has: {found}. The column of the text is set by "
+        "--text-column, those to keep by --columns."
+    )
+    R854 = (
+        "[R854] {path} has the column '{column}' ({found}), which does not fit the first file "
+        "({expected}), and so not into one table with it. Choose columns by --columns, or write "
+        "--format jsonl."
+    )
+    R855 = (
+        "[R855] {path} is there already, and is no output of `spacy-rnn annotate`. Give the name "
+        "of a new folder."
+    )
+    R856 = (
+        "[R856] {path} was begun otherwise: {found}. Go on with the same command, give another "
+        "OUTPUT, or begin anew with --overwrite."
+    )
+    R857 = "[R857] A worker cannot load the pipeline '{model}': {problem}"
+    R858 = "[R858] The Ray cluster at '{address}' cannot be joined: {problem}"
+    R859 = (
+        "[R859] Workers die again and again, such as for lack of memory ({problem}). Give fewer "
+        "--workers, or fewer --rows. What is done stays: the same command goes on."
+    )
+    R860 = (
+        "[R860] Part {part} should have {expected} rows, but has {written}, and {bad} that could "
+        "not be annotated. Has {path} changed meanwhile? Begin anew with --overwrite."
+    )
+    R861 = "[R861] A batch is a pandas DataFrame, a pyarrow Table or a dict of arrays, not {found}."
+    R862 = "[R862] {path} is damaged ({problem}). Begin anew with --overwrite."
+    R864 = (
+        "[R864] {path}, from {unit} {line} on, cannot be annotated: {problem}. What is done stays: "
+        "the same command goes on."
+    )
+
     # several processes
     R870 = (
         "[R870] This training runs in {count} processes, whose gradients the optimizer of the "
@@ -608,7 +653,6 @@ class Errors:
         "[R877] The training on Ray has failed ({problem}). What went wrong stands above. It goes "
         "on from its checkpoint by --resume."
     )
-    R878 = "[R878] --ray-workers needs Ray. Install it with `pip install spacy-rnn[ray]`."
     R879 = "[R879] --{option} is {found}, but must be {wanted}."
 
     # doctor

@@ -22,11 +22,16 @@ def appears_whole(path: Path) -> Iterator[Path]:
     part = _part_of(path)
     try:
         yield part
-        _sync(part)
-        os.replace(part, path)
-        _sync(path.parent)
+        move_whole(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def move_whole(part: Path, path: Path) -> None:
+    """Move a file that is complete to its place, in one step. Both are on the same disk."""
+    _sync(part)
+    os.replace(part, path)
+    _sync(path.parent)
 
 
 def write_whole(path: Path, data: bytes) -> None:

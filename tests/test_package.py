@@ -37,8 +37,9 @@ BELOW = {
 BELOW["configs"] = set()
 BELOW["pipeline"] = {*BELOW["streaming"], "streaming", "training", "configs"}
 BELOW["demo"] = {"visual"}
+BELOW["annotation"] = {"corpus"}
 BELOW["tuning"] = {"training", "visual", "configs"}
-BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual", "demo", "tuning"}
+BELOW["cli"] = {*BELOW["pipeline"], "pipeline", "corpus", "visual", "demo", "tuning", "annotation"}
 # cupy comes with thinc where there is a GPU, IPython is there in a notebook.
 OPTIONAL = {"cupy", "IPython"}
 
@@ -144,6 +145,7 @@ def test_what_is_imported_is_declared():
     assert imported - needs == {
         *("pyarrow", "matplotlib", "gradio", "starlette"),
         *("optuna", "sqlalchemy"),
+        *("ray", "fsspec", "pandas", "pyspark"),
     }
 
 

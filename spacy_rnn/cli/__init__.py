@@ -1,6 +1,7 @@
 """The command line, `spacy-rnn`: one command a file."""
 
 from ._app import app
+from .annotate import annotate
 from .calibrate import calibrate
 from .convert_conllu import convert_conllu
 from .convert_imdb import convert_imdb
@@ -26,6 +27,7 @@ def main() -> None:
 
 
 __all__ = [
+    "annotate",
     "app",
     "calibrate",
     "convert_conllu",

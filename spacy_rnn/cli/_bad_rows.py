@@ -1,13 +1,13 @@
 """Rows that cannot be used: said on stderr, and kept in a file."""
 
-import base64
 import json
 import sys
 from pathlib import Path
-from typing import IO, Any, Dict, Optional
+from typing import IO, Any, Optional
 
 from tqdm.auto import tqdm
 
+from ..annotation.faults import fault_to_json
 from ..corpus.rows import Fault
 
 # More than so many are in the file only.
@@ -44,15 +44,8 @@ class BadRows:
             say(f"{fault.path}, {fault.unit} {fault.line}: {fault.problem}")
         elif self.count == SHOWN + 1:
             say(f"... and more, see {self.path}")
-        self._file.write(json.dumps(_to_json(fault), ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(fault_to_json(fault), ensure_ascii=False) + "\n")
         self._file.flush()
-
-
-def _to_json(fault: Fault) -> Dict[str, Any]:
-    row = {"file": fault.path, "line": fault.line, "reason": fault.problem, "raw": fault.raw}
-    if fault.raw_bytes is not None:
-        row["raw_base64"] = base64.b64encode(fault.raw_bytes).decode("ascii")
-    return row
 
 
 def say(message: str) -> None:

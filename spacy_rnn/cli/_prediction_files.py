@@ -1,6 +1,5 @@
-"""Predictions as JSON lines, CSV, .spacy, or tables to look at."""
+"""Predictions as .spacy, or tables to look at."""
 
-import csv
 import json
 import unicodedata
 from pathlib import Path
@@ -8,73 +7,8 @@ from typing import IO, Any, Dict, Iterator, List, Optional
 
 from spacy.tokens import DocBin
 
-from ._annotations import TAG_ATTRS, Prediction, ranked
-
-
-class JsonlWriter:
-    """One object a line: the input's, and the result."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self.file = file
-
-    def write(self, prediction: Prediction) -> Optional[str]:
-        """Write one prediction. RETURNS: What keeps it from being written, or None."""
-        cells = prediction.row.cells
-        row = {**cells, **beside(prediction.result, cells)}
-        self.file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-        return None
-
-
-class CsvWriter:
-    """The columns of the input, then the best label, or those that count, and the score of each,
-    and words with tags.
-
-    labels: Those that have a column.
-    """
-
-    def __init__(self, file: IO[str], labels: List[str]) -> None:
-        self.rows = csv.writer(file, lineterminator="\n")
-        self.labels = labels
-        self.columns: List[str] = []
-        self.header: List[str] = []
-
-    def write(self, prediction: Prediction) -> Optional[str]:
-        """Write one prediction, and the header before the first.
-
-        RETURNS: What keeps it from being written, or None.
-        """
-        cells = prediction.row.cells
-        result = self._flat(prediction.result)
-        if not self.header:
-            self.columns = list(cells)
-            self.header = [*self.columns, *beside(result, cells)]
-            self.rows.writerow(self.header)
-        unknown = [name for name in cells if name not in self.columns]
-        if unknown:
-            return f"the first text has no '{unknown[0]}', and so the CSV no column: write .jsonl"
-        row = {**cells, **beside(result, self.columns)}
-        unknown = [name for name in row if name not in self.header]
-        if unknown:
-            return f"'{unknown[0]}' is not in the header that the first text gave: write .jsonl"
-        self.rows.writerow([_to_cell(row.get(name)) for name in self.header])
-        return None
-
-    def _flat(self, result: Dict[str, Any]) -> Dict[str, Any]:
-        flat: Dict[str, Any] = {}
-        if "cats" in result:
-            key = "label" if "label" in result else "labels"
-            flat[key] = result[key]
-            if "abstained" in result:
-                flat["abstained"] = result["abstained"]
-            # The label's own column comes first; scores follow in the order of the component.
-            flat.update({name: result["cats"].get(name) for name in self.labels})
-            flat.update(result["cats"])
-        for attr in _attrs(result):
-            words = [token for token in result["tokens"] if not token["text"].isspace()]
-            flat[attr] = " ".join(f"{token['text']}/{token[attr]}" for token in words)
-            if any(f"{attr}_probs" in token for token in words):
-                flat[f"{attr}_probs"] = " ".join(_probability(token, attr, 6) for token in words)
-        return flat
+from ..annotation.results import TAG_ATTRS, Prediction, ranked
+from ..annotation.text_writers import probability_of
 
 
 class SpacyWriter:
@@ -128,20 +62,6 @@ class TableWriter:
         return None
 
 
-def beside(result: Dict[str, Any], cells: Any) -> Dict[str, Any]:
-    """The result under names that do not hide what the input calls so."""
-    return {f"predicted_{key}" if key in cells else key: result[key] for key in result}
-
-
-def _attrs(result: Dict[str, Any]) -> List[str]:
-    """What the tokens of a result are tagged with."""
-    return [a for a in TAG_ATTRS if any(a in token for token in result.get("tokens", [])[:1])]
-
-
-def _to_cell(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
-
-
 def _cells_of(token: Dict[str, Any]) -> List[str]:
     """A word, and below it its tags and their probabilities; nothing for a blank token."""
     if token["text"].isspace():
@@ -151,14 +71,8 @@ def _cells_of(token: Dict[str, Any]) -> List[str]:
         if attr in token:
             cells.append(token[attr])
         if f"{attr}_probs" in token:
-            cells.append(_probability(token, attr, 3))
+            cells.append(probability_of(token, attr, 3))
     return cells
-
-
-def _probability(token: Dict[str, Any], attr: str, digits: int) -> str:
-    """Of a token's own tag; a dash where another component has written that."""
-    found = token.get(f"{attr}_probs", {}).get(token[attr])
-    return "-" if found is None else f"{found:.{digits}f}"
 
 
 def _in_columns(columns: List[List[str]], width: int) -> Iterator[str]:

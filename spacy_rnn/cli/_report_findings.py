@@ -10,8 +10,8 @@ from spacy.scorer import PRFScore
 from spacy.tokens import Doc, Token
 from spacy.training import Example
 
+from ..annotation.results import best_label, find_writers
 from ..errors import Errors
-from ._annotations import best_label, find_writers
 
 # From which value on a soft label counts as true, as in scores.
 TRUE = 0.5

@@ -10,11 +10,11 @@ from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
+from ..annotation.pipelines import check_model
+from ..annotation.results import Writers, find_writers
 from ..corpus import spacy_files
 from ..corpus.files import require_path
 from ..errors import Errors
-from ._annotations import Writers, find_writers
-from .predict import check_model
 
 
 class Subject(str, Enum):

@@ -9,12 +9,12 @@ import typer
 from spacy.training import Corpus
 from wasabi import msg
 
+from ..annotation.pipelines import check_model
 from ..corpus.files import require_path
 from ..errors import Errors
 from ..training.calibrate import calibrate_pipeline
 from ..training.calibration import Calibration
 from ._app import app, errors_as_messages
-from .predict import check_model
 
 
 @app.command("calibrate", short_help="Probabilities that say how often a classifier is right.")

@@ -5,11 +5,11 @@ from typing import List, Optional
 import typer
 from wasabi import msg
 
+from ..annotation.pipelines import check_model
 from ..demo.models import MOST_MODELS, SHIPPED, load_models
 from ..demo.page import import_gradio
 from ..demo.server import start
 from ._app import app, errors_as_messages
-from .predict import check_model
 
 LOOPBACK = "127.0.0.1"
 

@@ -8,19 +8,21 @@ from enum import Enum
 from pathlib import Path
 from typing import IO, Any, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
-import spacy
 import typer
 from tqdm.auto import tqdm
 from wasabi import msg
 
+from ..annotation.faults import find_text_problem
+from ..annotation.pipelines import load_pipeline
+from ..annotation.results import Writers, find_writers, predict_rows
+from ..annotation.text_writers import CsvWriter, JsonlWriter
 from ..corpus.files import require_path
-from ..corpus.rows import ENDINGS, Fault, Layout, Row, find_problem, read_rows
+from ..corpus.rows import ENDINGS, Fault, Layout, Row, read_rows
 from ..errors import Errors
 from ..whole_file import appears_whole
-from ._annotations import Writers, find_writers, predict_rows
 from ._app import app, errors_as_messages
 from ._bad_rows import BadRows, say
-from ._prediction_files import CsvWriter, JsonlWriter, SpacyWriter, TableWriter
+from ._prediction_files import SpacyWriter, TableWriter
 
 OUTPUT_ENDINGS = {".jsonl": "jsonl", ".csv": "csv", ".spacy": "spacy"}
 STDIN = "-"
@@ -123,8 +125,7 @@ def predict(
         check_output(output, format, bad_path, sources)
         layout = Layout(input_format and input_format.value, delimiter, encoding)
         rows = read_inputs(text or [], sources, text_column, layout)
-        check_model(model)
-        nlp = spacy.load(model)
+        nlp = load_pipeline(model)
         writers = find_writers(nlp, threshold)
         with BadRows(bad_path) as bad_rows, open_writer(output, format, text_column, writers) as to:
             found = predict_rows(
@@ -144,13 +145,6 @@ def predict(
     if bad_rows.count:
         say(f"{bad_rows.count} row(s) could not be used: they are in {bad_path}")
         raise typer.Exit(1 if strict else 0)
-
-
-def check_model(model: str) -> None:
-    """RAISES: ValueError for the folder that `spacy train` has written pipelines into."""
-    best = Path(model) / "model-best"
-    if best.is_dir() and not (Path(model) / "meta.json").exists():
-        raise ValueError(Errors.R621.format(path=model, best=best))
 
 
 def find_sources(texts: Optional[List[str]], files: Optional[List[str]]) -> List[str]:
@@ -213,12 +207,9 @@ def usable_rows(
         if isinstance(row, Fault):
             bad.add(row)
             continue
-        text = row.cells[column]
-        problem = "no text" if text is None else find_problem(row, column, max_length)
-        if problem is None and not text.strip():
-            problem = "no text"
+        problem = find_text_problem(row, column, max_length)
         if problem is None:
-            yield text, row
+            yield row.cells[column], row
         else:
             bad.add(row.fault(problem))
 

@@ -10,6 +10,7 @@ from spacy.training import Corpus, Example
 from tqdm.auto import tqdm
 from wasabi import msg
 
+from ..annotation.pipelines import check_model
 from ..corpus.files import require_path
 from ..errors import Errors
 from ..visual.figures import require_matplotlib
@@ -17,7 +18,6 @@ from ..whole_file import appears_whole
 from ._app import app, errors_as_messages
 from ._report_findings import find_findings, find_subject
 from ._report_page import make_page
-from .predict import check_model
 
 ENDINGS = (".html", ".htm")
 

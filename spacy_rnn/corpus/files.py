@@ -104,7 +104,11 @@ def decode_lines(
 
 
 def scan_lines(
-    file: IO[bytes], newline: Optional[str] = None, encoding: str = "utf-8"
+    file: IO[bytes],
+    newline: Optional[str] = None,
+    encoding: str = "utf-8",
+    *,
+    from_start: bool = True,
 ) -> Iterator[str]:
     """The lines of an open file, also those that cannot be used, which `find_line_problem` finds:
     with bytes that are not of the encoding, which `to_bytes` writes again; and those of more than
@@ -112,9 +116,10 @@ def scan_lines(
 
     newline: Where lines end, as for Python's `open`.
     encoding: Of UTF-8, a byte order mark is left out.
+    from_start: Whether this is the beginning of the file, where a byte order mark may be.
     RAISES: `Unreadable`, after the lines before, where the rest of the file is so.
     """
-    if codecs.lookup(encoding).name == "utf-8":
+    if from_start and codecs.lookup(encoding).name == "utf-8":
         encoding = "utf-8-sig"
     text = io.TextIOWrapper(file, encoding, errors=_BYTES_AS_CHARS, newline=newline)
     ends = ("\n", "\r") if newline == "" else ("\n",)

@@ -73,7 +73,12 @@ def most_of(path: Path) -> int:
 
 def most_unpacked(path: Path) -> int:
     """How many bytes a file of this size may unpack to. Of a pipe, no size is known."""
-    return max(path.stat().st_size * MAX_GROWTH, MAX_OF_SMALL) if path.is_file() else sys.maxsize
+    return most_for(path.stat().st_size) if path.is_file() else sys.maxsize
+
+
+def most_for(size: int) -> int:
+    """How many bytes a compressed file of `size` bytes may unpack to."""
+    return max(size * MAX_GROWTH, MAX_OF_SMALL)
 
 
 def unpacked(file: Any, most: int) -> Any:

@@ -98,6 +98,21 @@ class Layout(NamedTuple):
     encoding: str = "utf-8"
 
 
+class Span(NamedTuple):
+    """A part of a file, which begins and ends where rows do.
+
+    line: The number of its first line, or of its first row in Parquet.
+    header: The columns of a CSV whose header is not in the part.
+    size: How many rows of Parquet; None for all.
+    columns: Which columns of Parquet to read; None for all.
+    """
+
+    line: int = 1
+    header: Optional[List[str]] = None
+    size: Optional[int] = None
+    columns: Optional[List[str]] = None
+
+
 def read_rows(
     path: Union[Path, str],
     columns: List[str],
@@ -105,6 +120,7 @@ def read_rows(
     *,
     endings: Dict[str, str] = TABLE_ENDINGS,
     file: Optional[IO[bytes]] = None,
+    span: Span = Span(),
 ) -> Iterator[Union[Row, Fault]]:
     """The rows of a file that are not blank, one by one.
 
@@ -112,6 +128,7 @@ def read_rows(
     columns: Columns that must be there. Lines of text are cells of the first one.
     endings: The formats to choose from, by endings of files.
     file: The open file; None opens `path`.
+    span: What part of it to read. Of all formats but Parquet, `file` gives no more than that.
     RAISES: ValueError for an unknown ending or encoding, a delimiter or encoding of what has
         none, a header that cannot be read, or lacks a column, or has one twice.
     """
@@ -121,11 +138,12 @@ def read_rows(
         _refuse(path, "delimiter", layout.delimiter, ".csv and .tsv")
         encoding = None if layout.encoding.lower() in ("utf-8", "utf8") else layout.encoding
         _refuse(path, "encoding", encoding, "files of text")
-        return _parquet_rows(path, columns)
+        return _parquet_rows(path, columns, file, span)
     if format not in DELIMITERS:
         _refuse(path, "delimiter", layout.delimiter, ".csv and .tsv")
     delimiter = parse_delimiter(layout.delimiter) or DELIMITERS.get(format, "")
-    return _text_rows(_Source(path, file, layout.encoding), format, columns, delimiter)
+    source = Source(path, file, layout.encoding, span.line)
+    return _text_rows(source, format, columns, delimiter, span.header)
 
 
 def format_of(path: Union[Path, str], endings: Dict[str, str]) -> str:
@@ -194,20 +212,26 @@ def _refuse(path: Union[Path, str], name: str, value: Optional[str], formats: st
         raise ValueError(Errors.R415.format(path=path, name=name, formats=formats))
 
 
-class _Source:
-    """A file that is being read: its lines, and how many of them have been read."""
+class Source:
+    """A file that is being read: its lines, and how many of them have been read.
 
-    def __init__(self, path: Union[Path, str], file: Optional[IO[bytes]], encoding: str) -> None:
+    first: The number of its first line, of a file that does not give its beginning.
+    """
+
+    def __init__(
+        self, path: Union[Path, str], file: Optional[IO[bytes]], encoding: str, first: int = 1
+    ) -> None:
         self.path = path
         self.encoding = encoding
-        self.number = 0
+        self.number = first - 1
         self._file = file
 
     def lines(self, newline: Optional[str]) -> Iterator[str]:
         """The lines. RAISES: as `scan_lines`."""
         file = self._file or open_binary(Path(self.path))
+        from_start = not self.number
         try:
-            for line in scan_lines(file, newline, self.encoding):
+            for line in scan_lines(file, newline, self.encoding, from_start=from_start):
                 self.number += 1
                 yield line
         finally:
@@ -230,7 +254,11 @@ def _readable(raw: str) -> str:
 
 
 def _text_rows(
-    source: _Source, format: str, columns: List[str], delimiter: str
+    source: Source,
+    format: str,
+    columns: List[str],
+    delimiter: str,
+    header: Optional[List[str]],
 ) -> Iterator[Union[Row, Fault]]:
     """Rows of all formats that are text. Where the rest cannot be read, a fault ends them."""
     try:
@@ -239,12 +267,12 @@ def _text_rows(
         elif format == "text":
             yield from _plain_rows(source, columns[0])
         else:
-            yield from _delimited_rows(source, columns, delimiter)
+            yield from _delimited_rows(source, columns, delimiter, header)
     except Unreadable as error:
         yield source.fault(source.number + 1, str(error), "")
 
 
-def _plain_rows(source: _Source, column: str) -> Iterator[Union[Row, Fault]]:
+def _plain_rows(source: Source, column: str) -> Iterator[Union[Row, Fault]]:
     for line in source.lines(None):
         problem = find_line_problem(line, source.encoding)
         if problem is not None:
@@ -253,7 +281,7 @@ def _plain_rows(source: _Source, column: str) -> Iterator[Union[Row, Fault]]:
             yield source.row(source.number, {column: line.rstrip("\n")}, line)
 
 
-def _json_rows(source: _Source, columns: List[str]) -> Iterator[Union[Row, Fault]]:
+def _json_rows(source: Source, columns: List[str]) -> Iterator[Union[Row, Fault]]:
     for line in source.lines("\n"):
         if not line.strip():
             continue
@@ -289,26 +317,35 @@ def _to_object(pairs: List[Tuple[str, Any]]) -> Dict[str, Any]:
 
 
 def _delimited_rows(
-    source: _Source, columns: List[str], delimiter: str
+    source: Source, columns: List[str], delimiter: str, header: Optional[List[str]]
 ) -> Iterator[Union[Row, Fault]]:
-    header: Optional[List[str]] = None
-    with _long_cells():
-        for line, lines, cells, problem in _csv_rows(source, delimiter):
-            raw = "".join(lines)
-            if header is None:
-                if problem is not None:
-                    raise source.fault(line, problem, raw).to_error()
-                header = cells
-                _require_header(source.path, line, columns, header)
-                continue
-            if problem is None and len(cells) != len(header):
-                problem = f"{len(cells)} columns, where the header has {len(header)}"
+    with long_cells():
+        rows = csv_rows(source, delimiter)
+        if header is None:
+            header = read_header(source, rows, columns)
+        for row in rows:
+            raw, problem = "".join(row.lines), row.problem
+            if problem is None and len(row.cells) != len(header):
+                problem = f"{len(row.cells)} columns, where the header has {len(header)}"
             if problem is not None:
-                yield source.fault(line, problem, raw)
+                yield source.fault(row.line, problem, raw)
             else:
-                yield source.row(line, dict(zip(header, cells)), raw)
-    if header is None:
-        _require_columns(source.path, columns, [])
+                yield source.row(row.line, dict(zip(header, row.cells)), raw)
+
+
+def read_header(source: Source, rows: Iterator["CsvRow"], columns: List[str]) -> List[str]:
+    """The columns of a CSV, its first row. columns: Those that must be there.
+
+    RAISES: ValueError if it cannot be read, or lacks a column, or has one twice.
+    """
+    row = next(rows, None)
+    if row is None:
+        require_columns(source.path, columns, [])
+        return []
+    if row.problem is not None:
+        raise source.fault(row.line, row.problem, "".join(row.lines)).to_error()
+    require_header(source.path, row.line, columns, row.cells)
+    return row.cells
 
 
 class _LongCells:
@@ -320,7 +357,7 @@ class _LongCells:
 
 
 @contextlib.contextmanager
-def _long_cells() -> Iterator[None]:
+def long_cells() -> Iterator[None]:
     state = _LongCells
     with state.lock:
         if not state.tables:
@@ -335,19 +372,25 @@ def _long_cells() -> Iterator[None]:
                 csv.field_size_limit(state.limit)
 
 
-# Of a row: the number of the line at fault, or else of its first one; its lines; its cells; and
-# what is wrong with it.
-_CsvRow = Tuple[int, List[str], List[str], Optional[str]]
+class CsvRow(NamedTuple):
+    """A row of CSV: the numbers of its first line, and of the one at fault, or else the first; its
+    lines; its cells; and what is wrong with it."""
+
+    first: int
+    line: int
+    lines: List[str]
+    cells: List[str]
+    problem: Optional[str]
 
 
-def _csv_rows(source: _Source, delimiter: str) -> Iterator[_CsvRow]:
+def csv_rows(source: Source, delimiter: str) -> Iterator[CsvRow]:
     """Each row that is not empty. A cell in quotes that does not end as it should makes a fault
     of its row up to the line where it begins; the lines that it has swallowed are read again."""
     lines = source.lines("")
     again: Deque[str] = deque()
     taken: List[str] = []  # Of the row that is being read.
     size = 0
-    first = 1
+    first = source.number + 1
 
     def take() -> Iterator[str]:
         nonlocal size
@@ -380,17 +423,17 @@ def _csv_rows(source: _Source, delimiter: str) -> Iterator[_CsvRow]:
             problem += "double those that are part of its text"
             if len(taken[0]) > MAX_CHARS:
                 problem = find_line_problem(taken[0]) or problem
-            yield first + count - 1, taken[:count], [], problem
+            yield CsvRow(first, first + count - 1, taken[:count], [], problem)
             first += count
             again.extendleft(reversed([line for line in taken[count:] if line]))
 
 
-def _check_bytes(source: _Source, first: int, lines: List[str], cells: List[str]) -> _CsvRow:
+def _check_bytes(source: Source, first: int, lines: List[str], cells: List[str]) -> CsvRow:
     for line, text in enumerate(lines, start=first):
         problem = find_bad_byte(text, source.encoding)
         if problem is not None:
-            return line, lines, cells, problem
-    return first, lines, cells, None
+            return CsvRow(first, line, lines, cells, problem)
+    return CsvRow(first, first, lines, cells, None)
 
 
 def _lines_of_open_cell(lines: List[str], delimiter: str) -> int:
@@ -400,17 +443,18 @@ def _lines_of_open_cell(lines: List[str], delimiter: str) -> int:
     return row[-1].count("\n")
 
 
-def _parquet_rows(path: Union[Path, str], columns: List[str]) -> Iterator[Union[Row, Fault]]:
+def _parquet_rows(
+    path: Union[Path, str], columns: List[str], file: Optional[IO[bytes]], span: Span
+) -> Iterator[Union[Row, Fault]]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
         raise ImportError(Errors.R416.format(path=path)) from error
     try:
-        with parquet.ParquetFile(path) as file:
-            _require_header(path, 1, columns, file.schema_arrow.names)
-            batches = file.iter_batches(batch_size=PARQUET_ROWS)
-            rows = (cells for batch in batches for cells in batch.to_pylist())
-            for line, cells in enumerate(rows, start=1):
+        with parquet.ParquetFile(file or path) as opened:
+            require_header(path, 1, columns, opened.schema_arrow.names)
+            rows = (cells for batch in _parquet_batches(opened, span) for cells in batch)
+            for line, cells in enumerate(rows, start=span.line):
                 raw = json.dumps(cells, ensure_ascii=False, default=str)
                 yield Row(str(path), line, cells, raw, unit="row")
     except ArrowException as error:
@@ -418,21 +462,40 @@ def _parquet_rows(path: Union[Path, str], columns: List[str]) -> Iterator[Union[
         raise ValueError(Errors.R417.format(path=path, error=problem)) from error
 
 
+def _parquet_batches(file: Any, span: Span) -> Iterator[List[Dict[str, Any]]]:
+    """The rows of a part, some at a time. Of row groups that lie elsewhere nothing is read."""
+    begin = span.line - 1
+    end = file.metadata.num_rows if span.size is None else begin + span.size
+    first = 0
+    for group in range(file.num_row_groups):
+        last = first + file.metadata.row_group(group).num_rows
+        if first < end and begin < last:
+            for batch in file.iter_batches(PARQUET_ROWS, [group], columns=span.columns):
+                skipped = max(begin - first, 0)
+                wanted = batch.slice(skipped, max(end - first - skipped, 0))
+                if wanted.num_rows:
+                    yield wanted.to_pylist()
+                first += batch.num_rows
+                if first >= end:
+                    return
+        first = last
+
+
 def _repeated(names: Sequence[str]) -> List[str]:
     return [name for name, count in Counter(names).items() if count > 1]
 
 
-def _require_header(
+def require_header(
     path: Union[Path, str], line: int, columns: List[str], header: List[str]
 ) -> None:
     for name in _repeated(header):
         # Several columns without a name, as of empty cells, are no harm.
         if name or name in columns:
             raise bad_line(path, line, f"two columns are called '{name}': rename one of them")
-    _require_columns(path, columns, header)
+    require_columns(path, columns, header)
 
 
-def _require_columns(path: Union[Path, str], columns: List[str], found: List[str]) -> None:
+def require_columns(path: Union[Path, str], columns: List[str], found: List[str]) -> None:
     for column in columns:
         if column not in found:
             names = shorten(str(found))

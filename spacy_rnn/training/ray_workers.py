@@ -57,5 +57,5 @@ def _import_ray() -> Any:
     try:
         import ray.train.torch
     except ImportError as error:
-        raise ImportError(Errors.R878) from error
+        raise ImportError(Errors.R850.format(what="Ray Train", extra="ray")) from error
     return ray.train

@@ -152,7 +152,7 @@ def test_a_worker_on_ray_is_killed(whole, tmp_path):
 def test_ray_is_not_there(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray.train.torch", None)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ImportError, match=r"\[R878\].*spacy-rnn\[ray\]"):
+    with pytest.raises(ImportError, match=r"\[R850\].*spacy-rnn\[ray\]"):
         train_on_ray(print, 2, 0, on_gpus=False, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 

@@ -42,6 +42,13 @@ class Prediction(NamedTuple):
     result: Dict[str, Any]
 
 
+class Annotated(NamedTuple):
+    """A `Prediction` without its document."""
+
+    row: Row
+    result: Dict[str, Any]
+
+
 def find_writers(nlp: Language, threshold: Optional[float] = None) -> Writers:
     """Who writes what, as the components' factories and settings say it.
 
@@ -141,6 +148,11 @@ def to_result(doc: Doc, writers: Writers) -> Dict[str, Any]:
 def ranked(scores: Dict[str, float]) -> List[Tuple[str, float]]:
     """Labels and scores, highest first."""
     return sorted(scores.items(), key=lambda item: -item[1])
+
+
+def beside(result: Dict[str, Any], cells: Any) -> Dict[str, Any]:
+    """The result under names that do not hide what the input calls so."""
+    return {f"predicted_{key}" if key in cells else key: result[key] for key in result}
 
 
 def best_label(cats: Dict[str, float]) -> Optional[str]:

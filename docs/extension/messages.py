@@ -25,7 +25,7 @@ REMEDIES = {
     "R336": "Give what it takes: `doc` itself, `doc[2:5]` or `doc.sents`.",
     "R403": "Mend this line of the file, or leave it out.",
     "R405": "Give a file with texts. Where a limit or a filter is set, it may have left none.",
-    "R409": "Add the tag to the mapping that lies beside the treebank, or give another mapping.",
+    "R409": "Add the tag to the mapping in universal_tagset.zip.",
     "R418": "Get more texts, or write one .spacy file and split it by hand.",
     "R501": "Give `corpus = ${corpora.train}`, or a `path` that `spacy-rnn init-vocab` has written.",
     "R502": "Take the callback out of the config, or name a component that has such a layer.",

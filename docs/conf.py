@@ -15,8 +15,8 @@ project = "spacy-rnn"
 author = copyright = "the authors of spacy-rnn"
 version = release = __version__
 language = "en"
-# Code in messages has the quotes that it is written with.
-smartquotes = False
+# Dashes alone are set as such: code in messages has the quotes that it is written with.
+smartquotes_action = "D"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "docs.extension"]
 # The notebook is made of from-torch-to-spacy.md.

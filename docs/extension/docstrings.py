@@ -8,6 +8,8 @@ from typing import Any, Callable, Collection, List, Optional, Tuple
 SECTIONS = {"RETURNS": "returns", "YIELDS": "yields", "RAISES": "raises"}
 # What is between backquotes is code.
 CODE = re.compile(r"(`+)(.+?)\1", re.S)
+# An option of a command, as it stands in help that is read in a terminal.
+OPTION = re.compile(r"(?<![\w`-])--[a-z][\w.-]*\w")
 MARKUP = re.compile(r"([\\*|])|(?<=\w)(_)(?!\w)")
 Link = Callable[[str], Optional[str]]
 
@@ -25,8 +27,9 @@ def to_rst(text: str, link: Link = lambda name: None) -> str:
 
 
 def escape(text: str) -> str:
-    """Plain text, none of which reStructuredText takes for markup."""
-    return MARKUP.sub(r"\\\g<0>", text).replace("`", r"\`")
+    """Plain text, none of which reStructuredText takes for markup but options of commands."""
+    text = MARKUP.sub(r"\\\g<0>", text).replace("`", r"\`")
+    return OPTION.sub(r"\\ ``\g<0>``\\ ", text)
 
 
 def code(text: str, link: Link) -> str:

@@ -202,7 +202,9 @@ def registered_index(found: List[Registered]) -> str:
     for group, (title, _) in KINDS.items():
         names = [entry.name for entry in found if entry.group == group]
         if names:
-            parts += [heading(title, "-"), toctree(names)]
+            # The list beside each page has little room.
+            shown = [f"{name.removeprefix('spacy-rnn.')} <{name}>" for name in names]
+            parts += [heading(title, "-"), toctree(shown)]
     return "\n\n".join(parts) + "\n"
 
 

@@ -44,6 +44,12 @@ def test_text_without_fields_stays():
     assert docstrings.to_fields("One line.\n\nAnother: x.", ["x"]) == ["One line.", "", "Another: x."]
 
 
+def test_options_become_code():
+    assert docstrings.to_rst("Give --paths.train, or -- `--x`.") == (
+        "Give \\ ``--paths.train``\\ , or -- \\ ``--x``\\ ."
+    )
+
+
 def test_names_become_links():
     found = docstrings.to_rst("See `a.v1`s.", {"a.v1": "/a"}.get)
     assert found == "See \\ :doc:`a.v1 </a>`\\ s."
@@ -117,9 +123,8 @@ def test_each_registered_name_and_command_has_its_page():
     entry_points = setup.split("[options.entry_points]")[1].split("\n[")[0]
     assert groups == set(re.findall(r"^(spacy_\w+) =$", entry_points, re.M)), "add it to KINDS"
     for entry in reference.registered():
-        assert entry.documented in pages[entry.name] and f"\n   {entry.name}\n" in (
-            pages["registered"] + "\n"
-        )
+        assert entry.documented in pages[entry.name]
+        assert f" <{entry.name}>\n" in pages["registered"]
     for name, command in reference.commands().items():
         text = pages[f"command-{name}"]
         assert f"\n   command-{name}\n" in pages["commands"] + "\n"

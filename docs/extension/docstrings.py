@@ -23,7 +23,13 @@ def to_rst(text: str, link: Link = lambda name: None) -> str:
     for found in CODE.finditer(text):
         parts += [escape(text[end : found.start()]), code(found[2], link)]
         end = found.end()
-    return "".join([*parts, escape(text[end:])])
+    return apart("".join([*parts, escape(text[end:])]))
+
+
+def apart(markup: str) -> str:
+    """Without backslash and space, which part markup from a letter beside it, where there is none:
+    at the end of a line they would take the line's end with them."""
+    return re.sub(r"(?:(?<=\s)|^)\\ |\\ (?=\s|$)", "", markup)
 
 
 def escape(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Dict, Iterator, List, NamedTuple, Set, Tuple
 
 from spacy_rnn import errors
 
-from .docstrings import Link, to_rst
+from .docstrings import Link, apart, to_rst
 
 PACKAGE = Path(errors.__file__).parent
 # What a message begins with that says what to do, where that is not a sentence of its own.
@@ -27,7 +27,7 @@ REMEDIES = {
     "R405": "Give a file with texts. Where a limit or a filter is set, it may have left none.",
     "R409": "Add the tag to the mapping in universal_tagset.zip.",
     "R418": "Get more texts, or write one .spacy file and split it by hand.",
-    "R501": "Give `corpus = ${corpora.train}`, or a `path` that `spacy-rnn init-vocab` has written.",
+    "R501": "Give `corpus = ${corpora.train}`, or a `path` of `spacy-rnn init-vocab`.",
     "R502": "Take the callback out of the config, or name a component that has such a layer.",
     "R503": "Write the file anew with `spacy-rnn init-vocab`.",
     "R601": "Give, for example, `--label 1=POSITIVE --label 0=NEGATIVE`.",
@@ -141,4 +141,4 @@ def shown(text: str, link: Link) -> str:
     for i, part in enumerate(parts):
         part = to_rst(part, link)
         parts[i] = part if i % 2 else PLACEHOLDER.sub(r"\ *\1*\ ", part)
-    return "".join(parts)
+    return apart("".join(parts))

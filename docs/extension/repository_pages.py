@@ -79,9 +79,7 @@ def with_links(text: str, file: Path, page: Path) -> str:
 
     def picture(found: "re.Match[str]") -> str:
         dark, alt, light = found.groups()
-        return BOTH.format(
-            dark=moved(dark, file, page), light=moved(light, file, page), alt=alt
-        )
+        return BOTH.format(dark=moved(dark, file, page), light=moved(light, file, page), alt=alt)
 
     parts = FENCE.split(text)
     for i in range(0, len(parts), 2):

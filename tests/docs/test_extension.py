@@ -41,7 +41,11 @@ def test_docstrings_become_fields():
 
 
 def test_text_without_fields_stays():
-    assert docstrings.to_fields("One line.\n\nAnother: x.", ["x"]) == ["One line.", "", "Another: x."]
+    assert docstrings.to_fields("One line.\n\nAnother: x.", ["x"]) == [
+        "One line.",
+        "",
+        "Another: x.",
+    ]
 
 
 def test_options_become_code():

@@ -88,7 +88,13 @@ def given(page):
     nlp = spacy.load("en_sentiment_lstm", config={"components.textcat_lstm.abstain": 0.8})
     nlp.add_pipe("sentencizer")
     doc, other_doc = nlp.pipe([" ".join(GOOD), " ".join(BAD)])
-    names = {"spacy": spacy, "nlp": nlp, "texts": [*GOOD, *BAD], "text": "A film. It is dull.", "json": json}
+    names = {
+        "spacy": spacy,
+        "nlp": nlp,
+        "texts": [*GOOD, *BAD],
+        "text": "A film. It is dull.",
+        "json": json,
+    }
     return {**names, "doc": doc, "other_doc": other_doc}
 
 

@@ -27,11 +27,11 @@ RAISES: ValueError for a width: below 1."""
 def test_docstrings_become_fields():
     lines = docstrings.to_fields(DOCSTRING, ["width", "depth", "height"])
     assert lines == [
-        "What it is for: a thing. With \\ ``code``\\  and a\\*b\\_.",
+        "What it is for: a thing. With ``code`` and a\\*b\\_.",
         "",
         "Second paragraph.",
         "",
-        ":param width: Its width, as in \\ ``torch.nn.LSTM``\\ .",
+        ":param width: Its width, as in ``torch.nn.LSTM``\\ .",
         ":param depth: Two more. unknown: is no argument.",
         ":param height: Two more. unknown: is no argument.",
         ":returns: Rows of shape (tokens, width).",
@@ -50,13 +50,13 @@ def test_text_without_fields_stays():
 
 def test_options_become_code():
     assert docstrings.to_rst("Give --paths.train, or -- `--x`.") == (
-        "Give \\ ``--paths.train``\\ , or -- \\ ``--x``\\ ."
+        "Give ``--paths.train``\\ , or -- ``--x``\\ ."
     )
 
 
 def test_names_become_links():
     found = docstrings.to_rst("See `a.v1`s.", {"a.v1": "/a"}.get)
-    assert found == "See \\ :doc:`a.v1 </a>`\\ s."
+    assert found == "See :doc:`a.v1 </a>`\\ s."
 
 
 @settings(deadline=None)

@@ -20,7 +20,7 @@ from typer.main import get_command
 
 from spacy_rnn.cli import app
 from spacy_rnn.configs import config_path
-from tests.conftest import BAD, GOOD, make_examples
+from tests.conftest import BAD, GOOD
 from tests.docs.test_from_torch_to_spacy import require_valid
 
 DOCS = Path(__file__).parents[2] / "docs"

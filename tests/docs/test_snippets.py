@@ -8,7 +8,6 @@ import io
 import json
 import re
 import shlex
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,12 @@ from thinc.api import Config
 from typer.main import get_command
 
 from spacy_rnn.cli import app
+from spacy_rnn.cli._app import UsageError
 from spacy_rnn.configs import config_path
 from tests.conftest import BAD, GOOD
 from tests.docs.test_from_torch_to_spacy import require_valid
 
 DOCS = Path(__file__).parents[2] / "docs"
-PIPELINES = DOCS.parent / "pipelines"
 # The tutorial has tests of its own, in test_from_torch_to_spacy.py.
 PAGES = sorted(
     path.relative_to(DOCS).as_posix()
@@ -60,16 +59,6 @@ def pages_with(language):
     return [page for page in PAGES if blocks(page, language)]
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """A folder with the trained pipelines of the repository, as if they were installed."""
-    folder = tmp_path_factory.mktemp("packages")
-    for wheel in PIPELINES.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as file:
-            file.extractall(folder)
-    return folder
-
-
 @pytest.fixture
 def no_extensions():
     """Take out what pipelines have registered of documents and spans: it belongs to the process."""
@@ -99,9 +88,9 @@ def given(page):
 
 
 @pytest.mark.parametrize("page", pages_with("python"))
-def test_python_runs(page, packages, no_extensions, tmp_path, monkeypatch):
+def test_python_runs(page, shipped, no_extensions, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(packages))
+    monkeypatch.syspath_prepend(str(shipped))
     names = given(page)
     for text, line, reason in blocks(page, "python"):
         if reason:
@@ -155,22 +144,48 @@ def other(there, value):
 def commands_of(block):
     """The commands of a block, each as its words. Lines that end in a backslash go on."""
     for line in block.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
-        words = words[2:] if words[:2] == ["python", "-m"] else words
-        if words:
-            yield words
+        if re.match(r"(python -m )?(spacy-rnn|spacy) |make ", line):
+            yield shlex.split(line.removeprefix("python -m "), comments=True)
 
 
-def parsed(command, words):
-    """Let a command read its arguments, as typed, without looking whether files are there."""
-    with command.make_context(command.name, list(words), resilient_parsing=True) as context:
-        parser = command.make_parser(context)
-    return parser.parse_args(list(words))
+def check_command(words):
+    """RAISES: Exception for a command, an option or a target that is not there."""
+    if words[0] == "make":
+        makefile = (DOCS.parent / "Makefile").read_text(encoding="utf8")
+        assert re.search(rf"^(?:.* )?{words[1]}(?: .*)?:", makefile, re.M), words
+        return
+    group = get_command(app if words[0] == "spacy-rnn" else spacy_app)
+    command = group.commands[words[1]]
+    # What is typed is parsed, but not whether files are there.
+    with command.make_context(words[1], words[2:], resilient_parsing=True) as context:
+        context.resilient_parsing = False
+        command.make_parser(context).parse_args(words[2:])
 
 
 @pytest.mark.parametrize("page, block", cases("", "bash"))
 def test_commands_take_these_arguments(page, block):
     for words in commands_of(block):
-        if words[0] in ("spacy-rnn", "spacy"):
-            group = get_command(app if words[0] == "spacy-rnn" else spacy_app)
-            parsed(group.commands[words[1]], words[2:])
+        check_command(words)
+
+
+def test_what_is_wrong_would_be_found():
+    check_command(["spacy-rnn", "report", "model", "dev.spacy", "-o", "report.html"])
+    for words in (
+        ["spacy-rnn", "reprot", "model"],
+        ["spacy-rnn", "report", "model", "dev.spacy", "--outptu", "report.html"],
+        ["spacy", "benchmark-nothing", "model"],
+        ["make", "nothing"],
+    ):
+        with pytest.raises((KeyError, AssertionError, UsageError)):
+            check_command(words)
+    wrong = "[components.textcat_lstm.model.encode]\nwidht = 64\n"
+    with pytest.raises(ValueError):
+        test_configs_are_valid("", wrong)
+
+
+def test_all_kinds_of_blocks_are_found():
+    assert len(pages_with("python")) > 6 and len(list(cases("ini"))) > 10
+    words = [words for case in cases("", "bash") for words in commands_of(case.values[1])]
+    assert len(words) > 30
+    reasons = [reason for page in PAGES for _, _, reason in blocks(page, "python", "ini") if reason]
+    assert len(reasons) < 6

@@ -92,6 +92,7 @@ def of_signature(
 
 def short(types: str) -> str:
     """Types as a reader says them: without their modules, and a model without what goes in."""
+    types = re.sub(r"<function (?:\w+\.)*(\w+)[^>]*>", r"\1", types)
     # Defaults that are texts stay as they are.
     types = re.sub(r"('[^']*')|~?\b(?:[a-zA-Z_]\w*\.)+(?=[A-Za-z_])", r"\1", types)
     while (start := re.search(r"\bModel\[", types)) is not None:

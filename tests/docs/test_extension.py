@@ -74,6 +74,7 @@ def test_no_text_is_lost(parts):
         ("(a: typing.List[spacy.tokens.doc.Doc] = 3.5)", "(a: List[Doc] = 3.5)"),
         ("thinc.model.Model[typing.List[x.Doc], Rows]", "Model"),
         ("Callable[[thinc.model.Model[A, B[C]]], int]", "Callable[[Model], int]"),
+        ("(scorer: Callable = <function a.score_cats>)", "(scorer: Callable = score_cats)"),
         ("(path: pathlib.Path = 'a.b.c')", "(path: Path = 'a.b.c')"),
     ],
 )

@@ -38,6 +38,8 @@ html_css_files = ["site.css"]
 html_show_sourcelink = False
 html_show_copyright = False
 html_copy_source = False
+# The reference and the search are better ways.
+html_use_index = False
 # Dark and light as the reader's system, until a button says otherwise.
 html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5cad", "color-brand-content": "#0b5cad"},

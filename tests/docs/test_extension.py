@@ -226,3 +226,19 @@ def test_what_is_shown_of_the_repository_is_there():
     for file, page in repository_pages.PAGES.items():
         assert (ROOT / file).exists()
         assert f"{{include}} ../{file}" in Path(DOCS / page).read_text(encoding="utf8")
+
+
+@pytest.mark.parametrize("folder", ["guides", "explanation"])
+def test_each_page_of_a_folder_is_in_its_list(folder):
+    text = (DOCS / folder / "index.md").read_text(encoding="utf8")
+    listed = set(re.findall(r"^- \[.+\]\((.+)\): ", text, re.M))
+    assert listed == {path.name for path in (DOCS / folder).glob("*.md")} - {"index.md"}
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: page.name)
+def test_links_lead_somewhere_in_the_repository(page):
+    """As they are written, for those who read the pages there. Anchors are tested of the site."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s#]+)", text):
+        generated = "generated/" in link
+        assert generated or ":" in link or (page.parent / link).exists(), link

@@ -188,7 +188,7 @@ $(VENV_DOCS)/installed: requirements.txt requirements-docs.txt setup.cfg pyproje
 
 docs: $(VENV_DOCS)/installed
 	$(IN_VENV_DOCS) sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
-	$(IN_VENV_DOCS) pytest tests/docs/test_site.py --site build/docs
+	$(IN_VENV_DOCS) pytest tests/docs/test_site.py tests/docs/test_extension.py --site build/docs
 	@echo "The site is build/docs/index.html"
 
 notebook: $(VENV)/installed

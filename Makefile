@@ -22,7 +22,8 @@
 #                  requirements-data.txt and the extras install
 # make fuzz        load damaged pipelines, for ten minutes: make fuzz MINUTES=10
 # make seeds       train the two mended tutorial configs of text classification
-# make docs        build the documentation site in build/docs, in .venv-docs; each warning is an error
+# make docs        build the documentation site in build/docs, where each warning is an error, and
+#                  test it; with Chromium and its driver also in a browser
 # make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
 # make clean       remove what the other targets made
@@ -188,7 +189,8 @@ $(VENV_DOCS)/installed: requirements.txt requirements-docs.txt setup.cfg pyproje
 
 docs: $(VENV_DOCS)/installed
 	$(IN_VENV_DOCS) sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
-	$(IN_VENV_DOCS) pytest tests/docs/test_site.py tests/docs/test_extension.py --site build/docs
+	$(IN_VENV_DOCS) pytest --site build/docs \
+		tests/docs/test_site.py tests/docs/test_site_in_browser.py tests/docs/test_extension.py
 	@echo "The site is build/docs/index.html"
 
 notebook: $(VENV)/installed

@@ -22,6 +22,9 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton", "docs.ex
 # The notebook is made of from-torch-to-spacy.md.
 exclude_patterns = ["**.ipynb"]
 
+# Blocks without a language are commands, and what is printed.
+highlight_language = "text"
+
 # Links to headings, as GitHub names them.
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]

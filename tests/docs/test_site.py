@@ -3,7 +3,6 @@
 import json
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -30,14 +29,6 @@ class Page(HTMLParser):
             self.links.append(values["href"])
         if tag in LOADED and values.get(LOADED[tag]) and values.get("rel") != "canonical":
             self.loaded.append(values[LOADED[tag]])
-
-
-@pytest.fixture(scope="module")
-def site(request):
-    folder = request.config.getoption("--site")
-    if not folder:
-        pytest.skip("needs the site, which `make docs` builds: --site build/docs")
-    return Path(folder).resolve()
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@
 #                  requirements-data.txt and the extras install
 # make fuzz        load damaged pipelines, for ten minutes: make fuzz MINUTES=10
 # make seeds       train the two mended tutorial configs of text classification
+# make docs        build the documentation site in build/docs, where each warning is an error, and
+#                  test it; with Chromium and its driver also in a browser
 # make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
 # make benchmark   measure speed against spaCy's own components
 # make clean       remove what the other targets made
@@ -38,6 +40,7 @@ VENV ?= .venv
 VENV_TRF ?= .venv-trf
 VENV_DEMO ?= .venv-demo
 VENV_SPARK ?= .venv-spark
+VENV_DOCS ?= .venv-docs
 VENV_UV ?= .venv-uv
 VENV_VERSIONS ?= .venv-versions
 PYTHONS ?= python3.10 python3.14
@@ -53,6 +56,7 @@ IN_VENV := $(VENV)/bin/python -m
 IN_VENV_TRF := $(VENV_TRF)/bin/python -m
 IN_VENV_DEMO := $(VENV_DEMO)/bin/python -m
 IN_VENV_SPARK := $(VENV_SPARK)/bin/python -m
+IN_VENV_DOCS := $(VENV_DOCS)/bin/python -m
 IN_VENV_UV := $(VENV_UV)/bin/python -m
 RUN := $(IN_VENV) spacy project run
 # The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
@@ -61,7 +65,7 @@ VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.
 
 .PHONY: help train test test-transformers test-demo test-spark test-versions audit fuzz \
 	seeds tagger tagger-en tagger-vectors \
-	tagger-treebank sentiment pipelines notebook benchmark clean
+	tagger-treebank sentiment pipelines docs notebook benchmark clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
@@ -194,8 +198,22 @@ audit: $(VENV_UV)/installed
 fuzz: $(VENV)/installed
 	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
 
+# Sphinx imports the package, to make the reference of it. Nothing is fetched.
+$(VENV_DOCS)/installed: requirements.txt requirements-docs.txt setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV_DOCS)
+	$(IN_VENV_DOCS) pip install --quiet --requirement requirements.txt --requirement requirements-docs.txt
+	$(IN_VENV_DOCS) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+docs: $(VENV_DOCS)/installed
+	$(IN_VENV_DOCS) sphinx --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	$(IN_VENV_DOCS) pytest --site build/docs \
+		tests/docs/test_site.py tests/docs/test_site_in_browser.py tests/docs/test_extension.py
+	@echo "The site is build/docs/index.html"
+
 notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding
+	$(IN_VENV) docs.segments
 	$(IN_VENV) docs.notebook
 
 benchmark: $(VENV)/installed
@@ -209,5 +227,5 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.memory tagger_bilstm
 
 clean:
-	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_SPARK) $(VENV_UV) \
+	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_SPARK) $(VENV_DOCS) $(VENV_UV) \
 		$(VENV_VERSIONS) corpus training metrics packages project.lock

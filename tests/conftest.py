@@ -36,6 +36,7 @@ def pytest_addoption(parser):
         "--packed", action="store_true", help="pack sequences, as on a device other than the CPU"
     )
     parser.addoption("--slow", action="store_true", help="also run tests marked slow")
+    parser.addoption("--site", help="folder of the documentation site, to test what was built")
     parser.addoption("--screenshots", help="folder to save pictures of the demo's page in")
 
 

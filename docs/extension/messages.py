@@ -42,6 +42,15 @@ REMEDIES = {
     "R803": "Give a document, a list of them, or with `manual=True` dictionaries.",
     "R804": "Give what `explain` and its like return, or data with the same keys.",
     "R823": "Leave some of them out.",
+    "R851": "Check the path and, for a URL, what fsspec needs for it.",
+    "R857": "Install and lay out on all machines what this one has.",
+    "R858": "Start a cluster by `ray start --head`, or leave --address out.",
+    "R861": 'Set `batch_format` of `map_batches` to "pandas", "pyarrow" or "numpy".',
+    "R872": "Mend what rank 0 says, and start again with --resume.",
+    "R892": "Change this setting of the space.",
+    "R893": "Name a setting that the config has, with all sections it lies in.",
+    "R897": "Train by the config itself, with `spacy-rnn train`, until that works.",
+    "R900": "Look at the learning rates of the space: training has diverged.",
 }
 
 

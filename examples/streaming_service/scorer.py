@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Union
+from typing import Any, Callable, Deque, Dict, List, NamedTuple, Optional, Union
 
 from spacy.language import Language
 
@@ -96,16 +96,21 @@ class Scorer:
         ended = [job for job in jobs if job.piece is None]
         # Words that nobody has seen before are forgotten with the zone.
         with self.nlp.memory_zone():
-            found = dict(zip(map(id, pushed), self._push(pushed)))
-            scores = self.streams.close([job.stream for job in ended])
-            found.update(zip(map(id, ended), scores))
+            found = dict(zip(map(id, pushed), self._each(self._push, pushed)))
+            found.update(zip(map(id, ended), self._each(self._end, ended)))
         return [found[id(job)] for job in jobs]
 
     def _push(self, jobs: List[Job]) -> List[Any]:
+        return self.streams.push([job.stream for job in jobs], [job.piece for job in jobs])
+
+    def _end(self, jobs: List[Job]) -> List[Any]:
+        return self.streams.close([job.stream for job in jobs])
+
+    def _each(self, read: Callable[[List[Job]], List[Any]], jobs: List[Job]) -> List[Any]:
         try:
-            return self.streams.push([job.stream for job in jobs], [job.piece for job in jobs])
+            return read(jobs)
         except Exception as error:
             # No stream has changed. One by one, only those with an error of their own have it.
             if len(jobs) == 1:
                 return [error]
-            return [found for job in jobs for found in self._push([job])]
+            return [found for job in jobs for found in self._each(read, [job])]

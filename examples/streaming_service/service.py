@@ -33,7 +33,7 @@ def make_app(nlp: Language, limits: Limits = Limits()) -> FastAPI:
     RAISES: ValueError for a pipeline that cannot be streamed.
     """
     scorer = Scorer(nlp, limits.step)
-    # Its only connection at a time is counted before anything is awaited.
+    # Counted before anything is awaited, so that two connections cannot take the last place.
     open_streams = 0
 
     @asynccontextmanager

@@ -258,7 +258,12 @@ def test_a_client_is_told_when_the_service_stops(server):
 def test_the_client_prints_scores(server):
     _, port = server
     found = subprocess.run(
-        [sys.executable, "-m", "examples.streaming_service.client", f"ws://127.0.0.1:{port}/stream"],
+        [
+            sys.executable,
+            "-m",
+            "examples.streaming_service.client",
+            f"ws://127.0.0.1:{port}/stream",
+        ],
         input="a warm film\nwith a story\n",
         capture_output=True,
         text=True,

@@ -22,8 +22,14 @@
 #                  requirements-data.txt and the extras install
 # make fuzz        load damaged pipelines, for ten minutes: make fuzz MINUTES=10
 # make seeds       train the two mended tutorial configs of text classification
-# make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
+# make notebook    run the code of docs/from-torch-to-spacy.md and of examples/own_csv, and make
+#                  notebooks of them
 # make benchmark   measure speed against spaCy's own components
+# make release-check
+#                  whether what is committed can be released: builds sdist and wheel into dist/, and
+#                  tests them without the source
+# make push        push the wheel and the card of a pipeline to the Hugging Face Hub, with the token
+#                  of `hf auth login` or HF_TOKEN: make push PIPELINE=en_sentiment_lstm ORG=name
 # make clean       remove what the other targets made
 #
 # Each makes a virtual environment in .venv first, and can be run again: what is done is
@@ -44,6 +50,7 @@ CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
 MINUTES ?= 10
+ORG ?=
 RAW ?= assets
 SEED ?= 0
 
@@ -58,16 +65,17 @@ VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.
 
 .PHONY: help train test test-transformers test-demo test-versions audit fuzz \
 	seeds tagger tagger-en tagger-vectors \
-	tagger-treebank sentiment pipelines notebook benchmark clean
+	tagger-treebank sentiment pipelines notebook benchmark release-check push clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-$(VENV)/installed: requirements.txt requirements-data.txt setup.cfg pyproject.toml
+$(VENV)/installed: requirements.txt requirements-data.txt requirements-hub.txt setup.cfg pyproject.toml
 	@echo "Making a virtual environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	$(IN_VENV) pip install --quiet --requirement requirements.txt
 	$(IN_VENV) pip install --quiet --no-deps --requirement requirements-data.txt
+	$(IN_VENV) pip install --quiet --no-deps --requirement requirements-hub.txt
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -129,7 +137,7 @@ $(VENV_DEMO)/installed: requirements.txt setup.cfg pyproject.toml
 test-demo: $(VENV_DEMO)/installed
 	@command -v chromedriver > /dev/null || \
 		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
-	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py
+	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py tests/examples/test_page.py
 
 # uv can resolve to the lowest versions, which pip cannot.
 $(VENV_UV)/installed:
@@ -172,6 +180,7 @@ audit: $(VENV_UV)/installed
 		requirements.txt setup.cfg
 	$(IN_VENV_UV) pip_audit --strict --no-deps --disable-pip --requirement $(VENV_UV)/all.txt \
 		--requirement requirements-data.txt
+	$(IN_VENV_UV) pip_audit --strict --no-deps --disable-pip --requirement requirements-hub.txt
 
 fuzz: $(VENV)/installed
 	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
@@ -179,6 +188,7 @@ fuzz: $(VENV)/installed
 notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding
 	$(IN_VENV) docs.notebook
+	$(IN_VENV) docs.notebook examples/own_csv/own_csv.md
 
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64
@@ -189,6 +199,13 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.streaming
 	$(IN_VENV) benchmarks.memory textcat_lstm
 	$(IN_VENV) benchmarks.memory tagger_bilstm
+
+release-check: $(VENV)/installed
+	$(IN_VENV) pip install --quiet twine==7.0.0
+	$(IN_VENV) release.check
+
+push: $(VENV)/installed
+	$(IN_VENV) pipelines.push $(PIPELINE) $(if $(ORG),--org $(ORG))
 
 clean:
 	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_UV) $(VENV_VERSIONS) corpus training metrics packages project.lock

@@ -36,8 +36,8 @@ def push(name: str, org: Optional[str] = None) -> str:
     name: Of the pipeline. org: The user or organization that it belongs to, by default that of the
     token.
     RETURNS: The address of its page.
-    RAISES: ImportError without spacy-huggingface-hub; ValueError for a pipeline that is not there, and
-        without a token; OSError if the Hub cannot be reached, or refuses.
+    RAISES: ImportError without spacy-huggingface-hub; ValueError for a pipeline that is not there,
+        and without a token; OSError if the Hub cannot be reached, or refuses.
     """
     # All that can fail here does so before anything is sent.
     card, wheel = make_card(name), wheel_of(name)

@@ -1,5 +1,5 @@
-"""Make the wheel of a shipped pipeline anew after a change of what its .yml file says: the text of the
-card, the licence, the version. What it has learned, its scores and its speed stay as they were.
+"""Make the wheel of a shipped pipeline anew after a change of its .yml file: text of the card,
+licence, version. What it has learned, its scores and its speed stay as they were.
 
     python -m pipelines.renew_card en_sentiment_lstm
 """
@@ -16,7 +16,7 @@ from .build import HERE, SPEED, make_package
 
 
 def main(name: str) -> None:
-    """Write NAME-VERSION.whl and NAME.md into the folder of this file, from the wheel that is there."""
+    """Write NAME-VERSION.whl and NAME.md into the folder of this file, from the wheel there."""
     (wheel,) = HERE.glob(f"{name}-*.whl")
     card = srsly.read_yaml(HERE / f"{name}.yml")
     with tempfile.TemporaryDirectory() as folder:

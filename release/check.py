@@ -2,8 +2,8 @@
 
     python -m release.check
 
-Prints a line for each check, what a person still has to do, and ends with 1 if a check has failed. What
-it builds from the last commit, and has tested without the sources, is then in dist/.
+Prints a line for each check, what a person still has to do, and ends with 1 if a check has failed.
+If none has, what it has built from the last commit and tested without the sources is in dist/.
 """
 
 import re
@@ -52,11 +52,11 @@ class Check(NamedTuple):
 
 def run(*command: object, cwd: Path = ROOT) -> str:
     """RETURNS: What a command prints. RAISES: Problem if it fails, with the end of that."""
-    found = subprocess.run(
-        list(map(str, command)), cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    words = list(map(str, command))
+    pipe = subprocess.PIPE
+    found = subprocess.run(words, cwd=cwd, text=True, stdout=pipe, stderr=subprocess.STDOUT)
     if found.returncode:
-        raise Problem(f"{' '.join(map(str, command))}:\n{found.stdout[-2000:]}")
+        raise Problem(f"{' '.join(words)}:\n{found.stdout[-2000:]}")
     return found.stdout
 
 
@@ -109,7 +109,7 @@ def check_docs(root: Path) -> None:
 
 
 def build(root: Path, dist: Path) -> None:
-    """Make an sdist of what is committed, and a wheel of the sdist. Then the sources are deleted."""
+    """Make an sdist of what is committed, and a wheel of the sdist. Then delete the sources."""
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "source.tar"
         run("git", "archive", "--output", archive, "HEAD", cwd=root)
@@ -161,7 +161,8 @@ def install(artifact: Path, folder: Path, root: Path) -> Path:
 
 def start_of(readme: Path) -> "tuple[str, str]":
     """The first code of the README, and what it prints."""
-    found = re.search(r"^```python\n(.*?)^```\n\n```\n(.*?)^```\n", readme.read_text("utf8"), re.M | re.S)
+    block = re.compile(r"^```python\n(.*?)^```\n\n```\n(.*?)^```\n", re.M | re.S)
+    found = block.search(readme.read_text("utf8"))
     if found is None:
         raise Problem("README.md has no code with what it prints.")
     return found[1], found[2]

@@ -29,7 +29,7 @@ def explain(nlp: Language, text: str) -> Tuple[Dict[str, float], str]:
 
 
 def make_page(nlp: Language) -> Any:
-    """Lay out the page. RETURNS: Gradio's `Interface`, to `launch`, or to put into a larger page."""
+    """Lay out the page. RETURNS: Gradio's `Interface`, to `launch` or to put into another page."""
     import gradio
 
     return gradio.Interface(

@@ -116,7 +116,10 @@ class Connection:
         return piece
 
     async def answer(self, piece: Union[str, bytes]) -> None:
-        """Score a piece. An empty one ends the text; the next one begins another. RAISES: Refused."""
+        """Score a piece. An empty one ends the text, and the next one begins another.
+
+        RAISES: Refused.
+        """
         self.length += len(piece)
         if self.length > self.limits.text:
             raise Refused(TOO_BIG, f"A text has {self.limits.text} characters at most.")

@@ -1,7 +1,8 @@
-"""Model cards, and all of pushing them to the Hugging Face Hub but the Hub itself: the requests that it
-would get are answered here."""
+"""Model cards, and all of pushing them to the Hugging Face Hub but the Hub itself: the requests
+that it would get are answered here."""
 
 import base64
+import io
 import json
 import os
 import subprocess
@@ -48,7 +49,7 @@ def test_the_front_of_the_card_has_what_the_hub_reads(name):
     assert found["language"] == "en" and found["library_name"] == "spacy"
     assert found["license"] in {"mit", "cc-by-sa-4.0"}
     assert found["pipeline_tag"] == task and found["tags"] == ["spacy", "spacy-rnn", task]
-    ((index),) = found["model-index"]
+    (index,) = found["model-index"]
     assert index["name"] == name
     values = [metric["value"] for part in index["results"] for metric in part["metrics"]]
     assert sorted(values) == sorted(meta["performance"].values())
@@ -61,33 +62,35 @@ class Hub(requests.adapters.BaseAdapter):
 
     def __init__(self):
         super().__init__()
-        self.asked, self.commits, self.tokens = [], [], set()
+        self.status, self.asked, self.commits, self.tokens = 200, [], [], set()
 
     def send(self, request, **options):
         path = request.path_url.split("?")[0]
         self.asked.append(f"{request.method} {path}")
         self.tokens.add(request.headers.get("authorization"))
         response = requests.Response()
-        response.status_code, response.request, response.url = 200, request, request.url
-        response._content = json.dumps(self.answer(path, request.body)).encode("utf8")
+        response.status_code, response.request, response.url = self.status, request, request.url
+        answer = self.answer(path, request.body) if self.status == 200 else {"error": "refused"}
+        response.raw = io.BytesIO(json.dumps(answer).encode("utf8"))
         return response
 
     def answer(self, path, body):
-        page = "https://huggingface.co/some-org/" + "en_sentiment_lstm"
+        page = "https://huggingface.co/some-org/en_sentiment_lstm"
         if path == "/api/repos/create":
             return {"url": page}
         if path == "/api/whoami-v2":
             return {"name": "some-org"}
         if path.endswith("/preupload/main"):
             files = json.loads(body)["files"]
-            return {"files": [{**file, "uploadMode": "regular"} for file in files]}
+            return {
+                "files": [
+                    {**file, "uploadMode": "regular", "shouldIgnore": False} for file in files
+                ]
+            }
         if path.endswith("/commit/main"):
             lines = [json.loads(line) for line in body.splitlines()]
-            self.commits.append({line["key"]: line["value"] for line in lines if line["key"] != "file"})
             values = [line["value"] for line in lines if line["key"] == "file"]
-            self.commits[-1]["files"] = {
-                value["path"]: base64.b64decode(value["content"]) for value in values
-            }
+            self.commits.append({v["path"]: base64.b64decode(v["content"]) for v in values})
             return {"commitUrl": f"{page}/commit/abc", "commitOid": "abc"}
         assert path == "/api/validate-yaml", path
         return {}
@@ -121,18 +124,15 @@ def test_wheel_files_and_card_are_pushed(fake, org, tmp_path):
     first, second = fake.commits
     # By spacy-huggingface-hub: the pipeline's files, and the wheel without a version in its name.
     wheel = push.wheel_of("en_sentiment_lstm")
-    assert first["files"]["en_sentiment_lstm-any-py3-none-any.whl"] == wheel.read_bytes()
-    assert {"README.md", "config.cfg", "meta.json", "tokenizer", "textcat_lstm/model"} <= set(
-        first["files"]
-    )
-    for path, data in first["files"].items():
+    assert first["en_sentiment_lstm-any-py3-none-any.whl"] == wheel.read_bytes()
+    for path, data in first.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(data)
     assert spacy.load(tmp_path)("A warm, funny film.").cats["POSITIVE"] > 0.9
     # Then the card, with what it needs.
-    assert list(second["files"]) == ["README.md"]
-    assert second["files"]["README.md"].decode("utf8") == push.make_card("en_sentiment_lstm").content
-    assert b"pipeline_tag: text-classification" in second["files"]["README.md"]
+    card = push.make_card("en_sentiment_lstm").content
+    assert second == {"README.md": card.encode("utf8")}
+    assert "pipeline_tag: text-classification" in card
 
 
 def test_without_a_token_nothing_is_sent(fake, monkeypatch, capsys):
@@ -157,15 +157,8 @@ def test_spacys_own_command_asks_for_a_token(tmp_path):
     assert found.returncode != 0 and "hf auth login" in " ".join(found.stderr.split())
 
 
-def test_a_refusal_of_the_hub_is_told(fake, monkeypatch):
-    send = fake.send
-
-    def refuse(request, **options):
-        response = send(request, **options)
-        response.status_code = 403
-        return response
-
-    monkeypatch.setattr(fake, "send", refuse)
+def test_a_refusal_of_the_hub_is_told(fake):
+    fake.status = 403
     with pytest.raises(SystemExit, match="403"):
         push.main("en_sentiment_lstm", "some-org")
     assert fake.commits == []

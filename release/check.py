@@ -6,11 +6,11 @@ Prints a line for each check, what a person still has to do, and ends with 1 if 
 If none has, what it has built from the last commit and tested without the sources is in dist/.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tarfile
 import tempfile
 import zipfile
@@ -53,8 +53,16 @@ class Check(NamedTuple):
 def run(*command: object, cwd: Path = ROOT) -> str:
     """RETURNS: What a command prints. RAISES: Problem if it fails, with the end of that."""
     words = list(map(str, command))
-    pipe = subprocess.PIPE
-    found = subprocess.run(words, cwd=cwd, text=True, stdout=pipe, stderr=subprocess.STDOUT)
+    # Which would let the source be found from anywhere.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    found = subprocess.run(
+        words,
+        cwd=cwd,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if found.returncode:
         raise Problem(f"{' '.join(words)}:\n{found.stdout[-2000:]}")
     return found.stdout
@@ -152,7 +160,8 @@ def install(artifact: Path, folder: Path, root: Path) -> Path:
     run(sys.executable, "-m", "venv", "--without-pip", folder / "env")
     python = folder / "env" / "bin" / "python"
     (purelib,) = (folder / "env" / "lib").glob("python*/site-packages")
-    (purelib / "others.pth").write_text(sysconfig.get_paths()["purelib"])
+    others = [path for path in sys.path if Path(path).name == "site-packages"]
+    (purelib / "others.pth").write_text("\n".join(others))
     pip = [sys.executable, "-m", "pip", "--quiet", "--python", python, "install", "--no-deps"]
     pipelines = sorted((root / "pipelines").glob("*.whl"))
     run(*pip, "--no-build-isolation", artifact, *pipelines, cwd=folder)

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import tarfile
 
 import pytest
@@ -110,6 +111,12 @@ def test_the_exit_code(monkeypatch, capsys):
         check.main()
     assert found.value.code == 1
     assert f"git tag -a v{__version__}" in capsys.readouterr().out
+
+
+def test_the_source_is_not_found_by_a_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("PYTHONPATH", str(check.ROOT))
+    code = "import os, sys; print(os.environ.get('PYTHONPATH'))"
+    assert check.run(sys.executable, "-c", code, cwd=tmp_path) == "None\n"
 
 
 def test_what_a_failed_command_said_is_told():

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import Any, AsyncIterator, Dict, Optional, Union
 
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
 from spacy.language import Language
 
@@ -98,6 +98,9 @@ class Connection:
         try:
             while (piece := await self.receive()) is not None:
                 await self.answer(piece)
+        except WebSocketDisconnect:
+            # Gone before its answer.
+            return
         except Refused as refused:
             await self.say_goodbye(refused.code, refused.reason)
         except Exception:

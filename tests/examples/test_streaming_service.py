@@ -180,13 +180,15 @@ def server(nlp, tmp_path):
     command = [sys.executable, "-m", "examples.streaming_service", str(tmp_path / "model")]
     limits = ["--port", str(port), "--streams", "100", "--text", "60000", "--idle", "60"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen([*command, *limits], cwd=ROOT, env=environment)
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([*command, *limits], cwd=ROOT, env=environment, stderr=log)
     try:
         wait_for(process, port)
         yield process, port
     finally:
         process.kill()
         process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def wait_for(process, port):
@@ -253,6 +255,29 @@ def test_a_client_is_told_when_the_service_stops(server):
 
     assert asyncio.run(asyncio.wait_for(stop(), TIMEOUT)) == 1012
     assert process.wait(TIMEOUT) in (0, -signal.SIGTERM)
+
+
+def test_clients_that_leave_before_their_answers_leave_nothing_behind(server):
+    _, port = server
+
+    async def leave():
+        address = f"ws://127.0.0.1:{port}/stream"
+        opened = [await connect(address, compression=None) for _ in range(20)]
+        for one in opened:
+            for _ in range(5):
+                await one.send("a warm film " * 100)
+            one.transport.abort()
+
+    asyncio.run(asyncio.wait_for(leave(), TIMEOUT))
+    deadline = time.monotonic() + TIMEOUT
+    while (busy := health(port))["streams"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert busy["streams"] == busy["waiting"] == 0
+
+
+def health(port):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=TIMEOUT) as answer:
+        return json.load(answer)
 
 
 def test_the_client_prints_scores(server):

@@ -158,7 +158,7 @@ TESTS_OF_VERSIONS = tests/engine tests/bridge tests/layers tests/pipeline tests/
 $(VENV_VERSIONS)/%/installed: $(VENV_UV)/installed setup.cfg pyproject.toml
 	$(IN_VENV_UV) uv venv --quiet --clear --python $(shell command -v $(*D)) $(@D)
 	$(UV_INSTALL) --python $(@D) --resolution $(*F) --editable .
-	$(UV_INSTALL) --python $(@D) hypothesis pytest
+	$(UV_INSTALL) --python $(@D) hypothesis psutil pytest
 	@touch $@
 
 $(VENV_VERSIONS)/%/tested: $(VENV_VERSIONS)/%/installed

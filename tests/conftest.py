@@ -1,5 +1,9 @@
 """What tests share: small real texts, pipelines trained on them, and what is skipped where."""
 
+import zipfile
+from pathlib import Path
+
+import hypothesis
 import numpy
 import pytest
 import spacy
@@ -9,6 +13,10 @@ from spacy.training import Example
 from thinc.api import Model, fix_random_seed
 
 from spacy_rnn.engine.ragged_rnn import RaggedRNN
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 GOOD = ["a warm and funny film", "what a wonderful day", "brilliant acting , great story"]
 BAD = ["a dull and empty film", "what a terrible mess", "wooden acting , poor story"]
@@ -132,6 +140,16 @@ def train(nlp, examples, *, steps=80, **update):
         nlp.update(examples, sgd=optimizer, losses=step, **update)
         losses.append(step[nlp.pipe_names[-1]])
     return losses[0], losses[-1]
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory):
+    """The folder that the wheels of pipelines/ are unpacked in."""
+    folder = tmp_path_factory.mktemp("shipped")
+    for wheel in (Path(__file__).parents[1] / "pipelines").glob("*.whl"):
+        with zipfile.ZipFile(wheel) as file:
+            file.extractall(folder)
+    return folder
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import pkgutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -108,16 +107,6 @@ def run(code, folder, *paths):
     assert found.returncode == 0, found.stderr
     seen, modules = json.loads(found.stdout.splitlines()[-1])
     return seen, set(modules)
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
-    """The folder that the wheels of pipelines/ are unpacked in."""
-    folder = tmp_path_factory.mktemp("shipped")
-    for wheel in (REPOSITORY / "pipelines").glob("*.whl"):
-        with zipfile.ZipFile(wheel) as file:
-            file.extractall(folder)
-    return folder
 
 
 def test_importing_all_modules_does_nothing_else(tmp_path):

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import threading
-import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -36,16 +35,6 @@ REVIEW = "A warm, funny film. The second half drags, and the ending is a dull me
 HOSTILE = "<img src=x onerror=\"document.title='x'\"> ${7*7} {{value}} <script>1</script> & film"
 MOST = 2000
 WAIT = 30
-
-
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
-    """The folder that the wheels of pipelines/ are unpacked in."""
-    folder = tmp_path_factory.mktemp("shipped")
-    for wheel in (REPOSITORY / "pipelines").glob("*.whl"):
-        with zipfile.ZipFile(wheel) as file:
-            file.extractall(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

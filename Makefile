@@ -25,8 +25,14 @@
 # make seeds       train the two mended tutorial configs of text classification
 # make docs        build the documentation site in build/docs, where each warning is an error, and
 #                  test it; with Chromium and its driver also in a browser
-# make notebook    run the code of docs/from-torch-to-spacy.md, and make a notebook of it
+# make notebook    run the code of docs/from-torch-to-spacy.md and of examples/own_csv, and make
+#                  notebooks of them
 # make benchmark   measure speed against spaCy's own components
+# make release-check
+#                  whether what is committed can be released: builds sdist and wheel into dist/, and
+#                  tests them without the source
+# make push        push the wheel and the card of a pipeline to the Hugging Face Hub, with the token
+#                  of `hf auth login` or HF_TOKEN: make push PIPELINE=en_sentiment_lstm ORG=name
 # make clean       remove what the other targets made
 #
 # Each makes a virtual environment in .venv first, and can be run again: what is done is
@@ -49,6 +55,7 @@ CONFIG ?= textcat_lstm
 GPU_ID ?= -1
 LIMIT ?= 0
 MINUTES ?= 10
+ORG ?=
 RAW ?= assets
 SEED ?= 0
 
@@ -65,16 +72,17 @@ VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.
 
 .PHONY: help train test test-transformers test-demo test-spark test-versions audit fuzz \
 	seeds tagger tagger-en tagger-vectors \
-	tagger-treebank sentiment pipelines docs notebook benchmark clean
+	tagger-treebank sentiment pipelines docs notebook benchmark release-check push clean
 
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
-$(VENV)/installed: requirements.txt requirements-data.txt setup.cfg pyproject.toml
+$(VENV)/installed: requirements.txt requirements-data.txt requirements-hub.txt setup.cfg pyproject.toml
 	@echo "Making a virtual environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	$(IN_VENV) pip install --quiet --requirement requirements.txt
 	$(IN_VENV) pip install --quiet --no-deps --requirement requirements-data.txt
+	$(IN_VENV) pip install --quiet --no-deps --requirement requirements-hub.txt
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -141,7 +149,7 @@ $(VENV_DEMO)/installed: requirements.txt setup.cfg pyproject.toml
 test-demo: $(VENV_DEMO)/installed
 	@command -v chromedriver > /dev/null || \
 		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
-	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py
+	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py tests/examples/test_page.py
 
 # And another one: PySpark is half a GB, and wants versions of its own.
 $(VENV_SPARK)/installed: requirements.txt setup.cfg pyproject.toml
@@ -194,6 +202,7 @@ audit: $(VENV_UV)/installed
 		requirements.txt setup.cfg
 	$(IN_VENV_UV) pip_audit --strict --no-deps --disable-pip --requirement $(VENV_UV)/all.txt \
 		--requirement requirements-data.txt
+	$(IN_VENV_UV) pip_audit --strict --no-deps --disable-pip --requirement requirements-hub.txt
 
 fuzz: $(VENV)/installed
 	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
@@ -215,6 +224,7 @@ notebook: $(VENV)/installed
 	$(IN_VENV) docs.padding
 	$(IN_VENV) docs.segments
 	$(IN_VENV) docs.notebook
+	$(IN_VENV) docs.notebook examples/own_csv/own_csv.md
 
 benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.rnn --cells lstm --batches 64
@@ -225,6 +235,13 @@ benchmark: $(VENV)/installed
 	$(IN_VENV) benchmarks.streaming
 	$(IN_VENV) benchmarks.memory textcat_lstm
 	$(IN_VENV) benchmarks.memory tagger_bilstm
+
+release-check: $(VENV)/installed
+	$(IN_VENV) pip install --quiet twine==7.0.0
+	$(IN_VENV) release.check
+
+push: $(VENV)/installed
+	$(IN_VENV) pipelines.push $(PIPELINE) $(if $(ORG),--org $(ORG))
 
 clean:
 	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_SPARK) $(VENV_DOCS) $(VENV_UV) \

@@ -1,6 +1,7 @@
 """Run the code of a Markdown document, write what it prints into it, and make a notebook of it.
 
     python -m docs.notebook
+    python -m docs.notebook examples/own_csv/own_csv.md
 
 The Markdown file is the source. A block of ```` ```python ```` is a cell; a block without a
 language directly below it is what it prints. Running it again on other code replaces what is
@@ -9,11 +10,13 @@ printed; in the notebook this is the cell's output.
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import List
 
 import jupytext
 import nbformat
+import typer
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
@@ -85,12 +88,15 @@ def with_outputs(markdown: str, outputs: List[str]) -> str:
     return BLOCK.sub(block, markdown)
 
 
-def main() -> None:
-    markdown = DOCUMENT.read_text(encoding="utf8")
-    notebook = run(markdown, DOCUMENT.parent)
-    DOCUMENT.write_text(with_outputs(markdown, printed(notebook)), encoding="utf8")
-    nbformat.write(notebook, DOCUMENT.with_suffix(".ipynb"))
+def main(document: Path = typer.Argument(DOCUMENT, exists=True)) -> None:
+    """Run a Markdown document, and write what it prints into it and into a notebook beside it."""
+    markdown = document.read_text(encoding="utf8")
+    # What the code writes is not left beside the document.
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = run(markdown, Path(folder))
+    document.write_text(with_outputs(markdown, printed(notebook)), encoding="utf8")
+    nbformat.write(notebook, document.with_suffix(".ipynb"))
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

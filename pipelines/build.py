@@ -24,6 +24,8 @@ from benchmarks.timing import rates_in_turns
 from spacy_rnn.cli.shrink import TOLERANCE, shrink
 
 HERE = Path(__file__).parent
+# The last heading of a card, below which speed is measured anew with each training.
+SPEED = "\n### Speed\n"
 # Scores that are part of the card, as far as the pipeline has them.
 SCORES = ("cats_micro_f", "cats_macro_auc", "pos_acc", "pos_acc_unseen")
 
@@ -40,7 +42,13 @@ def main(name: str, model: Path, dev: Path) -> None:
         tolerance = card.pop("tolerance", TOLERANCE)
         shrink(str(model), small, dev, tolerance, max_words=card.pop("max_words", 0))
         update_meta(small, name, card, dev)
-        package(small, Path(folder), create_sdist=False, create_wheel=True, silent=False)
+        make_package(small, name)
+
+
+def make_package(pipeline: Path, name: str) -> None:
+    """Write the wheel and the card of a pipeline that has both's meta.json and README.md."""
+    with tempfile.TemporaryDirectory() as folder:
+        package(pipeline, Path(folder), create_sdist=False, create_wheel=True, silent=False)
         (wheel,) = Path(folder).glob("*/dist/*.whl")
         (readme,) = Path(folder).glob(f"{name}-*/README.md")
         for old in HERE.glob(f"{name}-*.whl"):
@@ -55,6 +63,8 @@ def update_meta(small: Path, name: str, card: Dict[str, Any], dev: Path) -> None
     lang, _, short = name.partition("_")
     found = scores_of(small, dev, card.pop("gold_preproc"))
     limits = card.pop("notes")
+    # For the Hub only, which takes it from the .yml file.
+    card.pop("hub")
     meta = {**srsly.read_json(small / "meta.json"), **card, "lang": lang, "name": short}
     meta.update(performance=found, notes=limits + speed_of(small, dev))
     srsly.write_json(small / "meta.json", meta)
@@ -80,7 +90,7 @@ def speed_of(model: Path, dev: Path) -> str:
     rates = rates_in_turns(runs, rounds=3)
     rate, alone = (round(statistics.median(rates[run]), -3) for run in ("pipeline", "tokenizer"))
     return (
-        f"\n### Speed\n\n{rate:,.0f} words a second through `nlp.pipe` on two cores of a CPU, over "
+        f"{SPEED}\n{rate:,.0f} words a second through `nlp.pipe` on two cores of a CPU, over "
         f"the {words:,} words of dev; the tokenizer alone has {alone:,.0f}.\n"
     )
 

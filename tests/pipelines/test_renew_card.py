@@ -1,0 +1,43 @@
+"""A wheel is made anew with what its .yml file says now, and with all else as it was."""
+
+import pytest
+import srsly
+
+from pipelines import push, renew_card
+
+
+@pytest.fixture
+def renewed(monkeypatch, tmp_path):
+    """Renew a card by another .yml file, without making a package.
+    RETURNS: The meta.json and the card that the package would be made of."""
+    found = {}
+
+    def keep(pipeline, name):
+        found.update(meta=srsly.read_json(pipeline / "meta.json"))
+        found.update(card=(pipeline / "README.md").read_text("utf8"))
+
+    def renew(name, **changes):
+        described = {**srsly.read_yaml(push.HERE / f"{name}.yml"), **changes}
+        srsly.write_yaml(tmp_path / f"{name}.yml", described)
+        (tmp_path / push.wheel_of(name).name).symlink_to(push.wheel_of(name))
+        monkeypatch.setattr(renew_card, "HERE", tmp_path)
+        renew_card.main(name)
+        return found
+
+    monkeypatch.setattr(renew_card, "make_package", keep)
+    return renew
+
+
+def test_without_a_change_all_stays(renewed):
+    found = renewed("en_pos_bilstm")
+    meta, card = push.read_wheel(push.wheel_of("en_pos_bilstm"), "en_pos_bilstm")
+    assert found == {"meta": meta, "card": card}
+
+
+def test_what_was_changed_is_new(renewed):
+    found = renewed("en_pos_bilstm", version="9.0.0", notes="### New\n\nText.\n")
+    before, _ = push.read_wheel(push.wheel_of("en_pos_bilstm"), "en_pos_bilstm")
+    changed = {name for name in before if before[name] != found["meta"][name]}
+    assert changed == {"version", "notes"} and set(found["meta"]) == set(before)
+    assert found["meta"]["notes"].startswith("### New\n\nText.\n\n### Speed\n")
+    assert "`9.0.0`" in found["card"] and "words a second" in found["card"]

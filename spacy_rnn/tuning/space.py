@@ -178,7 +178,7 @@ def _range(kind: str, wanted: Dict[str, Any]) -> Distribution:
         raise ValueError(f"'log' is {log!r}, but must be true or false")
     if high <= low:
         raise ValueError(f"'high' is {high}, but must be above 'low', {low}")
-    if step is not None and not 0 < step <= high - low:
+    if step is not None and not 0 < step <= (high - low) * (1 + 1e-9):
         raise ValueError(f"'step' is {step}, but must be above 0, and within the range")
     if step is not None and not log and not _divides(step, high - low):
         raise ValueError(f"'high' is {high}, where no number of steps of {step} from {low} ends")

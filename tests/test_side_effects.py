@@ -6,6 +6,7 @@ import os
 import pkgutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,12 @@ NOTHING = f"""{WATCH}
 FORBIDDEN = {{*NETWORK, *STARTS, *WRITES, "open"}}
 threading.setprofile(lambda *event: SEEN.append("thread"))
 """
+# The room of the search is imported where Optuna is, and only then.
+WITHOUT = ("__main__",) if find_spec("optuna") else ("__main__", ".tuning")
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(spacy_rnn.__path__, "spacy_rnn.")
-    if not module.name.endswith("__main__")
+    if not module.name.endswith(WITHOUT)
 )
 IMPORT = "from importlib import import_module\nfor name in NAMES: import_module(name)\n"
 # The last line that is printed.

@@ -48,7 +48,9 @@ sys.addaudithook(hook)
 """
 NETWORK_ONLY = WATCH + "FORBIDDEN = {*NETWORK}\n"
 # Older versions of Python have no event for a thread; each runs the profiling function.
-NOTHING = f"""{WATCH}
+# What torch does when it is imported is its own: its CUDA build runs ldconfig.
+NOTHING = f"""import torch
+{WATCH}
 FORBIDDEN = {{*NETWORK, *STARTS, *WRITES, "open"}}
 threading.setprofile(lambda *event: SEEN.append("thread"))
 """

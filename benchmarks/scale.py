@@ -56,8 +56,8 @@ LAYERS, STEPS_BY = "By benchmarks.layers", "By benchmarks.distributed"
 PIPELINES = [Station("textcat_lstm", 1e6 / 0.90), Station("tagger_bilstm", 1e6 / 7.3)]
 # Of one process, and what two sum: by `python -m benchmarks.distributed`.
 STEPS = [
-    Step("textcat_lstm", 0.066, 0.013, 2.57e6),
-    Step("tagger_bilstm", 0.100, 0.010, 1.81e6),
+    Step("textcat_lstm", 0.055, 0.0136, 2.62e6),
+    Step("tagger_bilstm", 0.073, 0.0134, 1.83e6),
 ]
 
 

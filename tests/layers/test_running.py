@@ -147,9 +147,9 @@ def run_in_pieces(layer, pieces, part_of):
 
 
 def close(found, expected):
-    """Up to the rounding of float32."""
+    """Up to the rounding of float32, also of scores that are small differences of large sums."""
     assert found.shape == expected.shape
-    return numpy.allclose(found, expected, atol=1e-5 * max(1.0, abs(expected).max(initial=0.0)))
+    return numpy.allclose(found, expected, atol=1e-4 * max(1.0, abs(expected).max(initial=0.0)))
 
 
 def check(found, pieces, whole_of, after_each):

@@ -104,7 +104,8 @@ def _is_wanted(name: str, folder: str, format: Optional[str]) -> bool:
 
 
 def _state(system: Any, name: str) -> Tuple[int, Optional[str]]:
-    """Size of a file, and when it was changed."""
+    """Size of a file, and when it was changed: None where its file system does not say, each in its
+    own way."""
     try:
         modified = str(system.modified(name))
     except (NotImplementedError, AttributeError, KeyError):

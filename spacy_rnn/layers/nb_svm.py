@@ -16,10 +16,11 @@ from ..errors import Errors
 from ..types import TokensIn
 from ..vocabulary.learning import CorpusKeys
 from ..vocabulary.nb_svm import Target, fit_nb_svm, strongest, value_of
-from ..vocabulary.ngrams import KEY_MASK, Bags, NgramTable, count_ngrams
+from ..vocabulary.ngrams import KEY_MASK, NEAR_END, Bags, NgramTable, count_ngrams
 from .checks import check, check_at_least, check_attr, check_rate
-from .evidence import Evidence, ngrams_in, share
+from .evidence import Evidence, Ngrams, ngrams_in, share
 from .running import Running, States
+from .temperature import fit_temperature
 from .windows import CPU, ngrams_that_end, windows_of
 
 # So many times the n-grams that are kept are fitted first, to see which ones say most.
@@ -36,15 +37,17 @@ def build_nb_svm_v1(
     attr: str = "NORM",
     C: float = 0.1,
     dropout: float = 0.5,
+    tail: int = 0,
     nO: Optional[int] = None,
 ) -> Model[TokensIn, Floats2d]:
     """What words and phrases add to the logits: the `fitted_model` of
     `spacy-rnn.TextCatRNN.v2`. A logistic regression over the n-grams that a text has, scaled by
     their log-count ratios (Wang and Manning 2012), is fitted to the whole corpus in
-    initialization. Training leaves it as it is, and learns how much it counts beside the net.
+    initialization. Training leaves it as it is.
 
     In training, a text's logits are those of a model that was fitted without this text: the net
-    would otherwise learn that the linear model is always right.
+    would otherwise learn that the linear model is always right. What all logits are multiplied by
+    is fitted to these as well.
 
     ngram_size: Words in the longest n-gram. Shorter ones are counted too.
     max_size: Number of n-grams to keep, of those that tell labels apart most.
@@ -54,6 +57,8 @@ def build_nb_svm_v1(
     C: Inverse strength of the L2 penalty, as in scikit-learn's `LogisticRegression`.
     dropout: Share of texts of which training does not see the logits: what the net beside learns
         is then not only what the linear model does not know.
+    tail: The n-grams that end among so many last words of a text have a second weight each, since
+        a text often says last what it comes to. 0 for none.
     nO: Number of labels; inferred from the data if null.
     RETURNS: A model from documents to logits, of shape (docs, labels).
     RAISES: ValueError for an argument out of its range.
@@ -64,8 +69,10 @@ def build_nb_svm_v1(
     check_at_least("min_count", min_count, 1)
     check("C", C, C > 0, "above 0")
     check_rate("dropout", dropout)
+    check_at_least("tail", tail, 0)
     attrs: Dict[str, Any] = {
         "ngram_size": ngram_size,
+        "tail": tail,
         "max_size": max_size,
         "min_count": min_count,
         "attr": attr,
@@ -80,7 +87,8 @@ def build_nb_svm_v1(
         "evidence": evidence,
         "check": check_size,
     }
-    # How much the logits count, from 1: decay of weights pulls towards that.
+    # The logits are multiplied by 1 and this, which is fitted to the held-out logits. In pipelines
+    # that were saved before 0.10, training has learned it.
     params: Dict[str, Any] = {"W": None, "b": None, "scale": None}
     return Model("nb_svm", forward, init=init, dims={"nO": nO}, params=params, attrs=attrs)
 
@@ -110,8 +118,8 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
         _set(model, numpy.zeros((0, labels)), numpy.zeros(labels))
 
 
-def _set(model: Model, weights: numpy.ndarray, bias: numpy.ndarray) -> None:
-    params: Dict[str, Any] = {"W": weights, "b": bias, "scale": numpy.zeros(1)}
+def _set(model: Model, weights: numpy.ndarray, bias: numpy.ndarray, scale: float = 0.0) -> None:
+    params: Dict[str, Any] = {"W": weights, "b": bias, "scale": numpy.asarray([scale])}
     for name, value in params.items():
         model.set_param(name, model.ops.asarray_f(value))
 
@@ -125,8 +133,8 @@ def fit_labels(model: Model, corpus: CorpusKeys, target: Target) -> None:
     texts = corpus.texts[intify_attr(attrs["attr"])]
     words, lengths = numpy.concatenate(texts), lengths_of(texts)
     least = corpus.min_count(attrs["min_count"])
-    size, most = attrs["ngram_size"], CANDIDATES * attrs["max_size"]
-    keys, bags = count_ngrams(words, lengths, size, least, most)
+    size, tail, most = attrs["ngram_size"], attrs["tail"], CANDIDATES * attrs["max_size"]
+    keys, bags = count_ngrams(words, lengths, size, least, most, tail)
     if not len(keys):
         return
     fitted = fit_nb_svm(bags, len(keys), target, attrs["C"])
@@ -134,14 +142,18 @@ def fit_labels(model: Model, corpus: CorpusKeys, target: Target) -> None:
         kept = strongest(fitted, attrs["max_size"])
         keys, fitted = keys[kept], fit_nb_svm(bags.keep(kept), kept.sum(), target, attrs["C"])
     attrs["ngrams"] = NgramTable(keys)
-    _set(model, *fitted)
-    attrs["held_out"] = HeldOut(_held_out_logits(texts, bags, target, least, attrs["C"]))
+    names = [_name_of(text) for text in texts]
+    logits = _held_out_logits(names, bags, target, least, attrs["C"])
+    # A fit to few texts is too certain about others.
+    temperature = fit_temperature(logits, *target, target.log_frequencies())
+    _set(model, *fitted, 1.0 / temperature - 1.0)
+    attrs["held_out"] = HeldOut(dict(zip(names, logits)))
 
 
 def _held_out_logits(
-    texts: List[numpy.ndarray], bags: Bags, target: Target, min_count: int, C: float
-) -> Dict[bytes, numpy.ndarray]:
-    names = [_name_of(text) for text in texts]
+    names: List[bytes], bags: Bags, target: Target, min_count: int, C: float
+) -> numpy.ndarray:
+    """Logits of each text, by a model fitted without it, of shape (texts, labels)."""
     # By what the text says, so that one that stands twice in a corpus is in one fold.
     folds = numpy.asarray([name[0] % FOLDS for name in names])
     logits = numpy.zeros(target.truths.shape, dtype="float32")
@@ -149,7 +161,7 @@ def _held_out_logits(
         out = folds == fold
         if out.any() and not out.all():
             logits[out] = _fit_without(out, bags, target, min_count, C)
-    return dict(zip(names, logits))
+    return logits
 
 
 def _fit_without(
@@ -157,8 +169,7 @@ def _fit_without(
 ) -> numpy.ndarray:
     """Logits of some texts by a model fitted to the others. out: Whether each is left out."""
     rest = bags.select(~out)
-    kept = numpy.bincount(rest.columns) >= min_count
-    kept = numpy.append(kept, numpy.zeros(bags.columns.max() + 1 - len(kept), dtype="bool"))
+    kept = rest.text_counts(bags.columns.max() + 1) >= min_count
     model = fit_nb_svm(rest.keep(kept), kept.sum(), target.select(~out), C)
     return model.logits(bags.select(out).keep(kept))
 
@@ -177,13 +188,7 @@ def forward(model: Model, X: TokensIn, is_train: bool) -> Tuple[Floats2d, Callab
     if is_train:
         kept = numpy.random.random((len(logits), 1)) >= model.attrs["dropout"]
         logits *= model.ops.asarray(kept, dtype="f")
-    scale = model.get_param("scale")
-
-    def backprop(d_logits: Any) -> List:
-        model.inc_grad("scale", (d_logits * logits).sum().reshape(1))
-        return []
-
-    return logits * (1.0 + scale), backprop
+    return logits * (1.0 + model.get_param("scale")), lambda d_logits: []
 
 
 def _logits(
@@ -196,7 +201,7 @@ def _logits(
         found: List[Any] = [held_out.get(_name_of(text)) for text in texts]
         if all(row is not None for row in found):
             return numpy.stack(found)
-    bags = table.bags(words, lengths, model.attrs["ngram_size"])
+    bags = table.bags(words, lengths, model.attrs["ngram_size"], model.attrs["tail"])
     logits = sum_rows(weights[bags.columns], bags.lengths)
     logits *= value_of(bags.lengths)[:, None]
     logits += bias
@@ -237,21 +242,33 @@ def resize_output(model: Model, new_nO: int) -> Model:
 
 def evidence(model: Model, tokens: Tokens) -> Evidence:
     """What each token adds to the logits: its share of the n-grams that it is part of. An n-gram
-    counts once in a text, so that each of its occurrences there has an equal part."""
+    counts once in a text, so that each of its occurrences there has an equal part; one near the
+    end counts as often as it occurs there."""
     attrs, lengths = model.attrs, tokens.lengths
     weights, bias, scale = (
         model.ops.to_numpy(model.get_param(name)) for name in ("W", "b", "scale")
     )
     ngrams = ngrams_in(tokens.words(intify_attr(attrs["attr"])), lengths, attrs["ngram_size"])
-    rows = attrs["ngrams"].find(ngrams.keys & KEY_MASK)
-    ngrams, rows = ngrams.select(rows >= 0), rows[rows >= 0]
+    last = ngrams.starts + ngrams.sizes - 1
+    near = ngrams.select(lengths.cumsum()[ngrams.texts] - last <= attrs["tail"])
+    ngrams, rows = _known(attrs["ngrams"], ngrams, numpy.uint64(0))
+    near, near_rows = _known(attrs["ngrams"], near, NEAR_END)
     pairs = ngrams.texts * len(weights) + rows
     different, number, times = numpy.unique(pairs, return_inverse=True, return_counts=True)
     of_each = numpy.bincount(different // max(len(weights), 1), minlength=len(lengths))
-    values = value_of(of_each)[ngrams.texts] / times[number].astype("float64")
+    of_each += numpy.bincount(near.texts, minlength=len(lengths))
+    values = value_of(of_each).astype("float64")
+    once = weights[rows] * (values[ngrams.texts] / times[number])[:, None]
+    found = share(ngrams, once, lengths.sum())
+    found += share(near, weights[near_rows] * values[near.texts][:, None], lengths.sum())
     factor = 1.0 + scale.astype("float64")
-    added = weights[rows] * values[:, None] * factor
-    return Evidence(share(ngrams, added, lengths.sum()), bias * factor)
+    return Evidence(found * factor, bias * factor)
+
+
+def _known(table: NgramTable, ngrams: Ngrams, mark: Any) -> Tuple[Ngrams, numpy.ndarray]:
+    """Those of some n-grams that a table has, and their rows. mark: Of those near the end."""
+    rows = table.find((ngrams.keys & KEY_MASK) ^ mark)
+    return ngrams.select(rows >= 0), rows[rows >= 0]
 
 
 def check_size(model: Model) -> None:
@@ -265,15 +282,17 @@ def check_size(model: Model) -> None:
 
 
 class RunningNBSVM(Running):
-    """The layer's logits over the words so far. The state has three parts: how many of its n-grams
-    a text has and the sum of their weights, in double precision; the last words, 0 for none; and
-    one bit for each n-gram of the table, whether the text has it.
+    """The layer's logits over the words so far. The state has four parts: how many of its n-grams
+    a text has and the sum of their weights, in double precision; the last words, 0 for none; one
+    bit for each n-gram of the table, whether the text has it; and, for each of the last `tail`
+    words, how many n-grams near the end end in it and the sum of their weights.
 
     name: Of the component. layer: The layer, whose labels are known.
     """
 
     def __init__(self, name: str, layer: Model):
         self.size: int = layer.attrs["ngram_size"]
+        self.tail: int = layer.attrs["tail"]
         self.attr = intify_attr(layer.attrs["attr"])
         self.table: NgramTable = layer.attrs["ngrams"]
         self.weights, self.bias, scale = (
@@ -282,20 +301,27 @@ class RunningNBSVM(Running):
         self.factor = 1.0 + scale
         sums = numpy.zeros(1 + len(self.bias))
         words = numpy.zeros(self.size - 1, dtype="uint64")
-        self.initial = [sums, words, numpy.zeros(len(self.table) // 8 + 1, dtype="uint8")]
+        bits = numpy.zeros(len(self.table) // 8 + 1, dtype="uint8")
+        self.initial = [sums, words, bits, numpy.zeros(self.tail * len(sums))]
 
     def add(self, X: Tokens, states: States) -> numpy.ndarray:
         """RETURNS: The logits, of shape (texts, labels)."""
-        sums, last, seen = states
+        sums, last, seen, near = states
         windows = windows_of(X.words(self.attr), X.lengths, last)
-        rows, tokens = self._known(windows)
-        texts = numpy.arange(len(X.lengths)).repeat(X.lengths)[tokens]
-        new = (seen[texts, rows >> 3] >> (rows & 7).astype("uint8")) & 1 == 0
+        keys, tokens = _that_end(windows)
+        rows, owners = self._known(keys, tokens)
+        texts = numpy.arange(len(X.lengths)).repeat(X.lengths)
+        bits = (seen[texts[owners], rows >> 3] >> (rows & 7).astype("uint8")) & 1
         # Most words of a text come again.
-        if numpy.count_nonzero(new):
-            self._add_new(texts[new], rows[new], sums, seen)
+        if not bits.all():
+            self._add_new(texts[owners][bits == 0], rows[bits == 0], sums, seen)
         last[:] = windows[X.lengths.cumsum() - 1, 1:]
-        return self._logits(sums)
+        if not self.tail:
+            return self._logits(sums)
+        recent = near.reshape(len(near), self.tail, -1)
+        recent = last_rows(recent, self._near(keys, tokens, len(windows)), X.lengths)
+        near[:] = recent.reshape(near.shape)
+        return self._logits(sums + recent.sum(axis=1))
 
     def _add_new(
         self, texts: numpy.ndarray, rows: numpy.ndarray, sums: numpy.ndarray, seen: numpy.ndarray
@@ -308,12 +334,22 @@ class RunningNBSVM(Running):
         numpy.add.at(sums[:, 0], texts, 1.0)
         numpy.add.at(sums[:, 1:], texts, self.weights[rows])
 
-    def _known(self, windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
-        """The rows of the n-grams that end in each word, and the number of the word."""
-        keys, counts = ngrams_that_end(windows)
-        rows = self.table.find(keys & numpy.uint64(0xFFFFFFFF))
+    def _known(
+        self, keys: numpy.ndarray, tokens: numpy.ndarray
+    ) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The rows of n-grams that the table has, and the words that they end in."""
+        rows = self.table.find(keys)
         known = rows >= 0
-        return rows[known], numpy.arange(len(windows)).repeat(counts)[known]
+        return rows[known], tokens[known]
+
+    def _near(self, keys: numpy.ndarray, tokens: numpy.ndarray, count: int) -> numpy.ndarray:
+        """How many n-grams near the end each word would end, and the sum of their weights, of shape
+        (words, 1 + labels)."""
+        rows, owners = self._known(keys ^ NEAR_END, tokens)
+        found = numpy.zeros((count, 1 + len(self.bias)))
+        numpy.add.at(found[:, 0], owners, 1.0)
+        numpy.add.at(found[:, 1:], owners, self.weights[rows])
+        return found
 
     def _logits(self, sums: numpy.ndarray) -> numpy.ndarray:
         logits = sums[:, 1:] * value_of(sums[:, 0])[:, None] + self.bias
@@ -322,10 +358,38 @@ class RunningNBSVM(Running):
     def after_each(self, X: Tokens) -> numpy.ndarray:
         """The logits after each word of one text, of shape (tokens, labels)."""
         words = X.words(self.attr)
-        rows, tokens = self._known(windows_of(words, X.lengths, self.initial[1][None]))
+        keys, tokens = _that_end(windows_of(words, X.lengths, self.initial[1][None]))
+        rows, owners = self._known(keys, tokens)
         # Only where the text has the n-gram for the first time.
         rows, first = numpy.unique(rows, return_index=True)
         sums = numpy.zeros((len(words), 1 + len(self.bias)))
-        numpy.add.at(sums[:, 0], tokens[first], 1.0)
-        numpy.add.at(sums[:, 1:], tokens[first], self.weights[rows])
-        return self._logits(sums.cumsum(axis=0))
+        numpy.add.at(sums[:, 0], owners[first], 1.0)
+        numpy.add.at(sums[:, 1:], owners[first], self.weights[rows])
+        near = self._near(keys, tokens, len(words)) if self.tail else numpy.zeros_like(sums)
+        gone = numpy.zeros_like(near)
+        gone[self.tail :] = near[: max(len(near) - self.tail, 0)]
+        return self._logits((sums + near - gone).cumsum(axis=0))
+
+
+def _that_end(windows: numpy.ndarray) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """The n-grams that end in each word, and the number of the word."""
+    keys, counts = ngrams_that_end(windows)
+    return keys & KEY_MASK, numpy.arange(len(windows)).repeat(counts)
+
+
+def last_rows(before: numpy.ndarray, new: numpy.ndarray, lengths: numpy.ndarray) -> numpy.ndarray:
+    """The last rows of texts, as many as before, when rows were added to each, at least one.
+
+    before: Of shape (texts, size, columns). new: One text's after the other's, of shape (rows,
+        columns). lengths: New rows of each text, of shape (texts,).
+    """
+    if len(lengths) == len(new):
+        return numpy.concatenate((before[:, 1:], new[:, None]), axis=1)
+    size = before.shape[1]
+    # Where each text's last rows are, in its old rows followed by its new ones.
+    place = lengths[:, None] + numpy.arange(size)
+    starts = (lengths.cumsum() - lengths)[:, None]
+    texts = numpy.arange(len(before))[:, None]
+    old = before[texts, numpy.minimum(place, size - 1)]
+    rows = new[numpy.clip(starts + place - size, 0, len(new) - 1)]
+    return numpy.where((place < size)[:, :, None], old, rows)

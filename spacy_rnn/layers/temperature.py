@@ -1,8 +1,10 @@
-"""What a classifier divides its logits by, so that its probabilities can be trusted."""
+"""What a classifier divides its logits by, so that its probabilities can be trusted, and how that
+is fitted."""
 
 import math
 from typing import Any
 
+import numpy
 import srsly
 from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
@@ -11,6 +13,13 @@ from ..errors import Errors
 
 # Logits divided by less are too large for float32. Fitted ones are far above.
 LEAST = 1e-6
+# How strong the prior of a temperature is: a fit to a handful of texts does no harm, and one to a
+# thousand is what it would be without (`benchmarks.calibration`).
+PRIOR = 10.0
+# Where a temperature is looked for. With the prior, the best one is mostly far from both ends.
+LOWEST, HIGHEST = 0.01, 100.0
+# Halvings of that range, and digits of what is found.
+STEPS, DIGITS = 30, 6
 
 
 class Temperature:
@@ -57,6 +66,49 @@ def set_temperature(model: Model, value: float) -> None:
     """
     if can_be_calibrated(model):
         model.get_ref("probabilities").attrs["temperature"] = Temperature(value)
+
+
+def fit_temperature(
+    logits: Any, truths: Any, known: Any, exclusive: bool, offset: Any = 0.0
+) -> float:
+    """The temperature with the lowest log-loss (Guo et al. 2017, section 4.2), the same for all
+    labels.
+
+    In 1 / temperature the loss is convex, so that there is one best value. A prior draws it
+    towards 1: with nothing wrong, the best temperature would be 0, with nothing right infinite,
+    and a few texts say little of it. It is a Gamma distribution of 1 / temperature with its mode
+    at 1, which keeps the loss convex.
+
+    logits: Of shape (texts, labels). truths: 1 for the true label, else 0; or the probability of
+        each. Of the same shape. known: 1 where a truth is known, else 0; or how much each counts.
+        Of the same shape.
+    exclusive: Whether the labels exclude each other.
+    offset: What is added to the logits after the division.
+    RETURNS: A temperature from `LOWEST` to `HIGHEST`.
+    """
+    logits, truths, known = (numpy.asarray(x, dtype="float64") for x in (logits, truths, known))
+
+    def slope(scale: float) -> float:
+        """Of the loss and the prior, by 1 / temperature. It grows with that."""
+        wrong = (probabilities(scale * logits + offset, exclusive) - truths) * known
+        return float((wrong * logits).sum()) + PRIOR * (1.0 - 1.0 / scale)
+
+    low, high = -math.log(HIGHEST), -math.log(LOWEST)
+    for _ in range(STEPS):
+        middle = (low + high) / 2.0
+        if slope(math.exp(middle)) < 0.0:
+            low = middle
+        else:
+            high = middle
+    return round(math.exp(-(low + high) / 2.0), DIGITS)
+
+
+def probabilities(logits: numpy.ndarray, exclusive: bool) -> numpy.ndarray:
+    """What logits of shape (texts, labels) say: by softmax, or by the sigmoid of each."""
+    if not exclusive:
+        return 0.5 * (1.0 + numpy.tanh(0.5 * logits))
+    exps = numpy.exp(logits - logits.max(axis=1, keepdims=True))
+    return exps / exps.sum(axis=1, keepdims=True)
 
 
 @serialize_attr.register(Temperature)

@@ -1,20 +1,14 @@
 """How far the probabilities of a classifier can be trusted, and the temperature that makes them fit
 how often it is right."""
 
-import math
 from typing import Any, List, NamedTuple, Optional
 
 import numpy
 
+from ..layers.temperature import fit_temperature, probabilities
+
 # As many bins as in Guo et al.
 BINS = 15
-# How strong the prior of a temperature is: a fit to a handful of texts does no harm, and one to a
-# thousand is what it would be without (`benchmarks.calibration`).
-PRIOR = 10.0
-# Where a temperature is looked for. With the prior, the best one is mostly far from both ends.
-LOWEST, HIGHEST = 0.01, 100.0
-# Halvings of that range, and digits of what is found.
-STEPS, DIGITS = 30, 6
 
 
 class Calibration(NamedTuple):
@@ -47,45 +41,6 @@ def calibrate(logits: Any, truths: Any, known: Any, exclusive: bool) -> Calibrat
         probs = probabilities(logits / temperature, exclusive)
         errors.append(calibration_error(probs, truths >= 0.5, known, exclusive))
     return Calibration(best, len(logits), *losses, *(error or 0.0 for error in errors))
-
-
-def fit_temperature(logits: Any, truths: Any, known: Any, exclusive: bool) -> float:
-    """The temperature with the lowest log-loss (Guo et al. 2017, section 4.2), the same for all
-    labels.
-
-    In 1 / temperature the loss is convex, so that there is one best value. A prior draws it
-    towards 1: with nothing wrong, the best temperature would be 0, with nothing right infinite,
-    and a few texts say little of it. It is a Gamma distribution of 1 / temperature with its mode
-    at 1, which keeps the loss convex.
-
-    logits: Of shape (texts, labels). truths: 1 for the true label, else 0; or the probability of
-        each. Of the same shape. known: 1 where a truth is known, else 0. Of the same shape.
-    exclusive: Whether the labels exclude each other.
-    RETURNS: A temperature from `LOWEST` to `HIGHEST`.
-    """
-    logits, truths, known = (numpy.asarray(x, dtype="float64") for x in (logits, truths, known))
-
-    def slope(scale: float) -> float:
-        """Of the loss and the prior, by 1 / temperature. It grows with that."""
-        wrong = (probabilities(scale * logits, exclusive) - truths) * known
-        return float((wrong * logits).sum()) + PRIOR * (1.0 - 1.0 / scale)
-
-    low, high = -math.log(HIGHEST), -math.log(LOWEST)
-    for _ in range(STEPS):
-        middle = (low + high) / 2.0
-        if slope(math.exp(middle)) < 0.0:
-            low = middle
-        else:
-            high = middle
-    return round(math.exp(-(low + high) / 2.0), DIGITS)
-
-
-def probabilities(logits: numpy.ndarray, exclusive: bool) -> numpy.ndarray:
-    """What logits of shape (texts, labels) say: by softmax, or by the sigmoid of each."""
-    if not exclusive:
-        return 0.5 * (1.0 + numpy.tanh(0.5 * logits))
-    exps = numpy.exp(logits - logits.max(axis=1, keepdims=True))
-    return exps / exps.sum(axis=1, keepdims=True)
 
 
 def log_loss(logits: numpy.ndarray, truths: Any, known: Any, exclusive: bool) -> float:

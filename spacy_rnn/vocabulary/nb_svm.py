@@ -34,6 +34,13 @@ class Target(NamedTuple):
         """Of some texts. texts: Whether each is wanted, of shape (texts,)."""
         return Target(self.truths[texts], self.weights[texts], self.exclusive)
 
+    def log_frequencies(self) -> numpy.ndarray:
+        """Logits of labels by how often they are true, of shape (labels,)."""
+        positive = (self.truths * self.weights).sum(0) + 1.0
+        if self.exclusive:
+            return numpy.log(positive) - numpy.log(positive).mean()
+        return numpy.log(positive / (((1.0 - self.truths) * self.weights).sum(0) + 1.0))
+
 
 class NBSVM(NamedTuple):
     """A linear model: what a text adds to the logits of how frequent labels are is the sum of its
@@ -70,7 +77,7 @@ def fit_nb_svm(bags: Bags, size: int, target: Target, C: float) -> NBSVM:
     products = _Products(bags, size)
     truths, weights = (torch.from_numpy(part) for part in (target.truths, target.weights))
     ratios = _log_count_ratios(products, truths, weights)
-    frequencies = _log_frequencies(truths, weights, target.exclusive)
+    frequencies = torch.from_numpy(target.log_frequencies())
     # The bias is penalized as well: where a label is in no text, nothing else would hold it.
     found = torch.zeros(size + 1, truths.shape[1], dtype=torch.float32)
 
@@ -143,14 +150,6 @@ def _log_count_ratios(products: _Products, truths: Tensor, weights: Tensor) -> T
         counts = products.of_texts(part) + SMOOTHING
         shares.append(counts / counts.sum(0))
     return (shares[0] / shares[1]).log()
-
-
-def _log_frequencies(truths: Tensor, weights: Tensor, exclusive: bool) -> Tensor:
-    """Logits of labels by how often they are true, of shape (labels,)."""
-    positive = (truths * weights).sum(0) + 1.0
-    if exclusive:
-        return positive.log() - positive.log().mean()
-    return (positive / (((1.0 - truths) * weights).sum(0) + 1.0)).log()
 
 
 def _cross_entropy(

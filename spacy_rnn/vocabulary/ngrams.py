@@ -15,14 +15,17 @@ CPU = NumpyOps()
 # A text's number and an n-gram's hash are packed into one number, which sorts fast.
 KEY_BITS = numpy.uint64(32)
 KEY_MASK = numpy.uint64(2**32 - 1)
+# Turns the hash of an n-gram into that of the same one near the end of a text.
+NEAR_END = numpy.uint64(0x9E3779B9)
 # Tokens whose n-grams are counted at once.
 AT_ONCE = 2**20
 
 
 class Bags(NamedTuple):
-    """Which n-grams each text has, each counted once.
+    """Which n-grams each text has.
 
-    columns: Numbers of the n-grams, one text's after the other's, of shape (n,).
+    columns: Numbers of the n-grams, one text's after the other's, of shape (n,): each once, but as
+        often as it is there if it is one near the end of a text.
     lengths: Number of n-grams of each text, of shape (texts,).
     """
 
@@ -44,34 +47,45 @@ class Bags(NamedTuple):
         ends = self.lengths.cumsum()
         return Bags(numbers[self.columns[wanted]], counts[ends] - counts[ends - self.lengths])
 
+    def text_counts(self, size: int) -> numpy.ndarray:
+        """How many texts have each n-gram, of shape (size,). size: Number of n-grams."""
+        texts = numpy.arange(len(self.lengths), dtype="uint64").repeat(self.lengths)
+        pairs = _sorted_once((texts << KEY_BITS) | self.columns.astype("uint64"))
+        return numpy.bincount((pairs & KEY_MASK).astype("int64"), minlength=size)
+
 
 def ngram_keys(
     words: numpy.ndarray, lengths: numpy.ndarray, size: int
-) -> Tuple[numpy.ndarray, numpy.ndarray]:
+) -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
     """Hashes of all n-grams of some texts.
 
     words: Hashes of the texts' words, one text after the other, of shape (tokens,).
     lengths: Tokens of each text, of shape (texts,). size: Words of the longest n-gram.
-    RETURNS: Hashes of 32 bits and the number of each one's text, both as uint64, of shape
-        (n-grams,).
+    RETURNS: Hashes of 32 bits and the number of each one's text, both as uint64; and how many words
+        of the text are left from its last word on. All of shape (n-grams,).
     """
     texts = numpy.arange(len(lengths), dtype="uint64").repeat(lengths)
-    keys, owners = [words & KEY_MASK], [texts]
+    left = lengths.cumsum().repeat(lengths) - numpy.arange(len(words))
+    parts = [(words & KEY_MASK, texts, left)]
     for length in range(2, min(size, lengths.max(initial=0)) + 1):
         found = CPU.ngrams(length, words)
         first, last = texts[: len(found)], texts[length - 1 :]
         # Not those that begin in one text and end in the next one.
         inside = first == last
-        keys.append(found[inside] & KEY_MASK)
-        owners.append(first[inside])
-    return numpy.concatenate(keys), numpy.concatenate(owners)
+        parts.append((found[inside] & KEY_MASK, first[inside], left[length - 1 :][inside]))
+    keys, owners, left = map(numpy.concatenate, zip(*parts))
+    return keys, owners, left
 
 
-def _keys_of_one(words: numpy.ndarray, size: int) -> numpy.ndarray:
-    """As `ngram_keys`, of one text."""
+def _keys_of_one(words: numpy.ndarray, size: int, tail: int) -> Tuple[numpy.ndarray, numpy.ndarray]:
+    """The hashes of one text's n-grams, and of those near its end."""
     longest = min(size, len(words))
-    longer = [CPU.ngrams(length, words) for length in range(2, longest + 1)]
-    return numpy.concatenate([words, *longer]) & KEY_MASK
+    parts = [words, *(CPU.ngrams(length, words) for length in range(2, longest + 1))]
+    keys = numpy.concatenate(parts) & KEY_MASK
+    if not tail:
+        return keys, keys[:0]
+    last = numpy.concatenate([part[-tail:] for part in parts]) & KEY_MASK
+    return keys, last ^ NEAR_END
 
 
 class NgramTable:
@@ -91,36 +105,53 @@ class NgramTable:
         """The row of each n-gram, -1 for those that the table does not have."""
         return self._index.find(keys)
 
-    def bags(self, words: numpy.ndarray, lengths: numpy.ndarray, size: int) -> Bags:
-        """The rows of the n-grams that each text has, each once. See `ngram_keys`."""
+    def bags(self, words: numpy.ndarray, lengths: numpy.ndarray, size: int, tail: int = 0) -> Bags:
+        """The rows of the n-grams that texts have. Those that end among the last `tail` words of a
+        text are there a second time, as n-grams near the end. See `ngram_keys`."""
         if not len(self.keys):
             return Bags(numpy.zeros(0, dtype="int64"), numpy.zeros(len(lengths), dtype="int64"))
         if len(lengths) == 1:
-            rows = self.find(_keys_of_one(words, size))
-            rows = _sorted_once(rows[rows >= 0])
-            return Bags(rows, numpy.asarray([len(rows)]))
-        keys, texts = ngram_keys(words, lengths, size)
-        rows = self.find(keys)
-        known = rows >= 0
-        rows = rows[known]
-        pairs = (texts[known] << KEY_BITS) | rows.astype("uint64")
-        pairs = _sorted_once(pairs)
+            return self._bag_of_one(words, size, tail)
+        keys, texts, left = ngram_keys(words, lengths, size)
+        pairs = _sorted_once(self._pairs(keys, texts))
+        if tail:
+            near = left <= tail
+            pairs = numpy.concatenate((pairs, self._pairs(keys[near] ^ NEAR_END, texts[near])))
+            pairs.sort()
         owners = (pairs >> KEY_BITS).astype("int64")
         of_each = numpy.bincount(owners, minlength=len(lengths))
         return Bags((pairs & KEY_MASK).astype("int64"), of_each)
 
+    def _bag_of_one(self, words: numpy.ndarray, size: int, tail: int) -> Bags:
+        keys, last = map(self.find, _keys_of_one(words, size, tail))
+        rows = _sorted_once(keys[keys >= 0])
+        if tail:
+            rows = numpy.concatenate((rows, last[last >= 0]))
+        return Bags(rows, numpy.asarray([len(rows)]))
+
+    def _pairs(self, keys: numpy.ndarray, texts: numpy.ndarray) -> numpy.ndarray:
+        """The number of each one's text and its row, in one number, for n-grams that are known."""
+        rows = self.find(keys)
+        known = rows >= 0
+        return (texts[known] << KEY_BITS) | rows[known].astype("uint64")
+
 
 def count_ngrams(
-    words: numpy.ndarray, lengths: numpy.ndarray, size: int, min_count: int, max_size: int
+    words: numpy.ndarray,
+    lengths: numpy.ndarray,
+    size: int,
+    min_count: int,
+    max_size: int,
+    tail: int = 0,
 ) -> Tuple[numpy.ndarray, Bags]:
     """The n-grams that are in most texts of a corpus.
 
-    For `words`, `lengths` and `size` see `ngram_keys`.
+    For `words`, `lengths`, `size` and `tail` see `NgramTable.bags`.
     min_count: Leave out n-grams that are in fewer texts. max_size: Keep so many.
     RETURNS: The hashes of the n-grams, rising, of shape (n-grams,), and those of each text.
     """
     parts = list(_parts(lengths))
-    hashes = numpy.concatenate([_keys_once(words[w], lengths[t], size) for t, w in parts])
+    hashes = numpy.concatenate([_keys_once(words[w], lengths[t], size, tail) for t, w in parts])
     hashes.sort()
     starts = numpy.flatnonzero(_is_first(hashes))
     found, counts = hashes[starts], numpy.diff(starts, append=len(hashes))
@@ -130,7 +161,7 @@ def count_ngrams(
         kept = numpy.zeros(len(found), dtype="bool")
         kept[numpy.argsort(-counts, kind="stable")[:max_size]] = True
     table = NgramTable(found[kept])
-    bags = [table.bags(words[w], lengths[t], size) for t, w in parts]
+    bags = [table.bags(words[w], lengths[t], size, tail) for t, w in parts]
     columns = numpy.concatenate([bag.columns.astype("int32") for bag in bags])
     return table.keys, Bags(columns, numpy.concatenate([bag.lengths for bag in bags]))
 
@@ -143,9 +174,12 @@ def _parts(lengths: numpy.ndarray) -> Iterator[Tuple[slice, slice]]:
         yield slice(start, end), slice(ends[start], ends[end])
 
 
-def _keys_once(words: numpy.ndarray, lengths: numpy.ndarray, size: int) -> numpy.ndarray:
-    """The hashes of `ngram_keys`, each once for each text."""
-    keys, texts = ngram_keys(words, lengths, size)
+def _keys_once(words: numpy.ndarray, lengths: numpy.ndarray, size: int, tail: int) -> numpy.ndarray:
+    """The hashes of the n-grams of texts, each once for each text."""
+    keys, texts, left = ngram_keys(words, lengths, size)
+    near = left <= tail
+    keys = numpy.concatenate((keys, keys[near] ^ NEAR_END))
+    texts = numpy.concatenate((texts, texts[near]))
     return (_sorted_once((texts << KEY_BITS) | keys) & KEY_MASK).astype("uint32")
 
 

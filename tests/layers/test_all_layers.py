@@ -76,6 +76,7 @@ ENCODERS = {
 CLASSIFIERS = {
     "NgramLinear": lambda: build_ngram_linear_v1(length=64, dropout=0.0),
     "NBSVM": lambda: build_nb_svm_v1(dropout=0.0),
+    "NBSVM, tail": lambda: build_nb_svm_v1(dropout=0.0, tail=2),
     "TextCatRNN": textcat,
     "TextCatRNN, everything": lambda: textcat(
         pooling=list(POOLINGS),

@@ -24,6 +24,7 @@ LAYERS = {
     "NgramLinear, 3": lambda: build_ngram_linear_v1(3, 64, nO=3),
     "NBSVM, 1": lambda: build_nb_svm_v1(1, nO=3),
     "NBSVM, 4": lambda: build_nb_svm_v1(nO=3),
+    "NBSVM, tail": lambda: build_nb_svm_v1(nO=3, tail=3),
     "NBSVM, without n-grams": lambda: build_nb_svm_v1(min_count=9, nO=3),
 }
 

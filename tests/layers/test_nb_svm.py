@@ -2,6 +2,8 @@ import numpy
 import pytest
 import spacy
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from spacy.attrs import NORM
 from spacy.tokens import Doc
 from spacy.training import Example
@@ -9,8 +11,10 @@ from thinc.api import Adam
 
 from spacy_rnn.layers import nb_svm
 from spacy_rnn.layers.nb_svm import build_nb_svm_v1
+from spacy_rnn.layers.temperature import PRIOR
 from spacy_rnn.vocabulary.learning import CorpusKeys
 from spacy_rnn.vocabulary.nb_svm import LENGTH, Target
+from spacy_rnn.vocabulary.ngrams import CPU, KEY_MASK, NEAR_END
 
 NLP = spacy.blank("en")
 GOOD = ["a good film", "good acting", "a very good plot", "not bad at all", "not bad"]
@@ -22,7 +26,13 @@ def docs_of(texts):
 
 
 def make(texts=None, truths=None, **settings):
-    """A layer fitted to texts, by default good and bad ones."""
+    """A layer fitted to texts, by default good and bad ones. Its logits count as they are."""
+    model = fit(texts, truths, **settings)
+    model.set_param("scale", numpy.zeros(1, dtype="f"))
+    return model
+
+
+def fit(texts=None, truths=None, **settings):
     settings = {"dropout": 0.0, **settings}
     texts = GOOD + BAD if texts is None else texts
     if truths is None:
@@ -90,21 +100,90 @@ def test_held_out_logits_are_those_of_a_fit_to_the_other_folds(monkeypatch):
     assert not numpy.allclose(found, model.predict(left_out), atol=1e-1)
 
 
-def test_training_moves_the_scale_alone():
+def test_training_leaves_it_as_it_is():
     model = make()
     texts = docs_of(GOOD[:2])
-    before = {name: model.get_param(name).copy() for name in ("W", "b")}
+    before = {name: model.get_param(name).copy() for name in ("W", "b", "scale")}
     plain = model.predict(texts)
-    Y, backprop = model.begin_update(texts)
-    step = numpy.array([[-1.0, 1.0], [-1.0, 1.0]], dtype="f")
-    backprop(step)
-    assert model.get_grad("scale")[0] == pytest.approx((step * Y).sum(), rel=1e-5)
-    model.finish_update(Adam(0.1, L2=0.0))
-    scale = model.get_param("scale")[0]
-    assert scale == pytest.approx(0.1 * numpy.sign((-step * Y).sum()), rel=1e-3)
-    assert numpy.allclose(model.predict(texts), (1 + scale) * plain, rtol=1e-5)
+    _, backprop = model.begin_update(texts)
+    assert backprop(numpy.ones((2, 2), dtype="f")) == []
+    model.finish_update(Adam(0.1, L2=0.1))
     for name, value in before.items():
         assert (model.get_param(name) == value).all()
+    # As pipelines have it that learned it.
+    model.set_param("scale", numpy.array([-0.4], dtype="f"))
+    assert numpy.allclose(model.predict(texts), 0.6 * plain, rtol=1e-5)
+
+
+def test_logits_count_as_texts_want_that_the_fit_had_not_seen():
+    """Truths by chance: what is held out says that the fit knows nothing. Truths by one word: that
+    it could be more certain."""
+    rng = numpy.random.default_rng(0)
+    texts = [" ".join(rng.choice(["a", "b", "c", "d", "e", "f"], 4)) for _ in range(300)]
+    by_word = numpy.array([["a" in text, "a" not in text] for text in texts], dtype="f")
+    by_chance = by_word[rng.permutation(len(texts))]
+    factors = []
+    for truths in (by_chance, by_word):
+        model = fit(texts, truths, C=1.0)
+        held_out = model.attrs["held_out"].logits
+        logits = numpy.stack([held_out[nb_svm._name_of(d.to_array(NORM))] for d in docs_of(texts)])
+        frequencies = Target(truths, numpy.ones_like(truths), True).log_frequencies()
+        factor = 1.0 + model.get_param("scale")[0]
+        factors.append(factor)
+        around = [loss_at(logits, truths, frequencies, f * factor) for f in (0.7, 1.0, 1.4)]
+        assert min(around) == around[1]
+    assert factors[0] < 0.5 < 1.0 < factors[1]
+
+
+def loss_at(logits, truths, frequencies, factor):
+    """The log-loss of texts, with the prior of a temperature."""
+    logits = torch.from_numpy(factor * logits + frequencies)
+    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(truths), reduction="sum")
+    return float(loss) + PRIOR * (factor - numpy.log(factor))
+
+
+def test_a_text_that_stands_alone_leaves_the_factor_at_one():
+    assert fit(["good"], [[1, 0]]).get_param("scale") == 0.0
+
+
+ENDS = ["good , then bad", "it was good , then bad", "bad , then good", "it was bad , then good"]
+
+
+def test_words_near_the_end_have_a_second_weight():
+    """Which word comes last decides, and all texts have the same words."""
+    truths = [[0, 1], [0, 1], [1, 0], [1, 0]]
+    texts = docs_of(["good xyz bad", "bad xyz good"])
+    found = make(ENDS, truths, ngram_size=1, tail=1).predict(texts)
+    assert (found.argmax(axis=1) == [1, 0]).all()
+    without = make(ENDS, truths, ngram_size=1).predict(texts)
+    assert numpy.allclose(without[0], without[1], atol=1e-6)
+
+
+def test_logits_with_a_tail_by_hand():
+    model = make(tail=2)
+    table, weights = model.attrs["ngrams"], model.get_param("W")
+    words = words_of("good film good good")[0]
+    plain = {int(row) for row in table.find(words & KEY_MASK) if row >= 0}
+    phrases = [CPU.ngrams(size, words) for size in (2, 3, 4)]
+    longer = numpy.concatenate(phrases) & KEY_MASK
+    plain |= {int(row) for row in table.find(longer) if row >= 0}
+    ends = numpy.concatenate([words[-2:], *(keys[-2:] for keys in phrases)]) & KEY_MASK
+    near = [int(row) for row in table.find(ends ^ NEAR_END) if row >= 0]
+    # The last two words are the same one: it is there twice.
+    assert len(near) >= 2 and near[0] == near[1]
+    rows = [*plain, *near]
+    expected = LENGTH / len(rows) ** 0.5 * weights[rows].sum(axis=0) + model.get_param("b")
+    for texts in (["good film good good"], ["good film good good", "bad", ""]):
+        assert model.predict(docs_of(texts))[0] == pytest.approx(expected, rel=1e-4)
+
+
+@given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=4), size=st.integers(1, 4))
+def test_last_rows_one_by_one(lengths, size):
+    rng = numpy.random.default_rng(0)
+    before, new = rng.random((len(lengths), size, 2)), rng.random((sum(lengths), 2))
+    parts = numpy.split(new, numpy.cumsum(lengths)[:-1])
+    expected = [numpy.concatenate(pair)[-size:] for pair in zip(before, parts)]
+    assert (nb_svm.last_rows(before, new, numpy.array(lengths)) == expected).all()
 
 
 def test_dropout_hides_whole_texts_in_training_only():
@@ -181,6 +260,7 @@ def test_a_pipeline_uses_it_from_the_first_step():
         ({"min_count": 0}, "min_count"),
         ({"C": 0.0}, "C is 0.0.*above 0"),
         ({"dropout": 1.0}, "dropout"),
+        ({"tail": -1}, "tail"),
         ({"attr": "SHAPE"}, "R104"),
     ],
 )

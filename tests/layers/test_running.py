@@ -72,9 +72,11 @@ READERS = {
     "NgramLinear, 3": lambda: ngrams(3),
     "NBSVM, 1": lambda: build_nb_svm_v1(1, nO=3),
     "NBSVM, 4": lambda: build_nb_svm_v1(nO=3),
+    "NBSVM, tail of 3": lambda: build_nb_svm_v1(3, nO=3, tail=3),
+    "NBSVM, tail of 50": lambda: build_nb_svm_v1(nO=3, tail=50),
     "NBSVM, without n-grams": lambda: build_nb_svm_v1(min_count=9, nO=3),
     "TextCatRNN": textcat,
-    "TextCatRNN, all": lambda: textcat(list(POOLINGS), linear_model=build_nb_svm_v1(2)),
+    "TextCatRNN, all": lambda: textcat(list(POOLINGS), linear_model=build_nb_svm_v1(2, tail=2)),
     "TextCatRNN with NgramLinear": lambda: textcat("max", linear_model=ngrams(2)),
     "TextCatRNN, sigmoid": lambda: textcat(["mean", "last"], exclusive_classes=False),
     "TextCatRNN over Tok2Vec": lambda: textcat(

@@ -454,7 +454,8 @@ def test_a_listener(beside):
     train(nlp, make_examples(nlp), steps=30)
     doc, bare, empty = nlp(TEXTS[0]), nlp.make_doc(TEXTS[0]), nlp.make_doc("")
     pipe = pipe_of(nlp)
-    found, _ = pipe.explain_pipe([doc, empty], "POSITIVE")
+    # So many steps, as a net of a few texts is anything but smooth.
+    found, _ = pipe.explain_pipe([doc, empty], "POSITIVE", steps=256)
     assert found["score"] == pytest.approx(doc.cats["POSITIVE"], abs=1e-5)
     assert any(abs(token["net"]) > 1e-3 for token in found["tokens"])
     assert abs(found["error"]) < 0.05

@@ -8,28 +8,30 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spacy_rnn.training.calibration import (
+from spacy_rnn.layers.temperature import (
     HIGHEST,
     LOWEST,
     PRIOR,
+    fit_temperature,
+    probabilities,
+)
+from spacy_rnn.training.calibration import (
     calibrate,
     calibration_error,
     certainty,
     expected_calibration_error,
     find_bins,
-    fit_temperature,
     log_loss,
-    probabilities,
 )
 
 ALL = numpy.ones
 
 
-def drawn(*, texts=400, labels=3, exclusive=True, temperature=1.0, seed=0):
+def drawn(*, texts=400, labels=3, exclusive=True, temperature=1.0, offset=0.0, seed=0):
     """Logits, and truths that are drawn from what they say at a temperature."""
     rng = numpy.random.default_rng(seed)
     logits = rng.normal(scale=2.0, size=(texts, labels))
-    probs = probabilities(logits / temperature, exclusive)
+    probs = probabilities(logits / temperature + offset, exclusive)
     if exclusive:
         truths = numpy.eye(labels)[[rng.choice(labels, p=row) for row in probs]]
     else:
@@ -60,6 +62,16 @@ def test_no_temperature_of_a_grid_is_better(exclusive, temperature):
 def test_the_temperature_that_truths_were_drawn_at_is_found(exclusive, temperature):
     facts = drawn(texts=20_000, exclusive=exclusive, temperature=temperature)
     assert fit_temperature(*facts) == pytest.approx(temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_what_is_added_after_the_division_is_not_divided(exclusive):
+    offset = numpy.array([1.0, 0.0, -1.0])
+    facts = drawn(texts=20_000, exclusive=exclusive, temperature=2.0, offset=offset)
+    assert fit_temperature(*facts, offset) == pytest.approx(2.0, rel=0.05)
+    logits, *others = facts
+    without = fit_temperature(logits + offset, *others)
+    assert without != pytest.approx(2.0, rel=0.05)
 
 
 @pytest.mark.parametrize("exclusive", [True, False])

@@ -1,3 +1,4 @@
+from collections import Counter
 from unittest import mock
 
 import numpy
@@ -8,7 +9,7 @@ from thinc.api import Model
 from thinc.model import deserialize_attr, serialize_attr
 
 from spacy_rnn.vocabulary import ngrams
-from spacy_rnn.vocabulary.ngrams import Bags, NgramTable, count_ngrams, ngram_keys
+from spacy_rnn.vocabulary.ngrams import NEAR_END, Bags, NgramTable, count_ngrams, ngram_keys
 
 TEXTS = st.lists(st.lists(st.integers(1, 5), max_size=8), max_size=6)
 
@@ -32,7 +33,7 @@ def columns_of(bags):
 
 @given(TEXTS, st.integers(1, 4))
 def test_texts_have_the_ngrams_that_stand_in_them(texts, size):
-    keys, owners = ngram_keys(*flat(texts), size)
+    keys, owners, _ = ngram_keys(*flat(texts), size)
     expected = named(texts, size)
     for number, grams in enumerate(expected):
         assert len(set(keys[owners == number].tolist())) == len(grams)
@@ -59,6 +60,42 @@ def test_ngrams_are_counted_by_texts(texts, size, min_count, at_once):
         assert set(alone.columns.tolist()) == columns_of(bags)[i]
 
 
+@given(TEXTS, st.integers(1, 3), st.integers(1, 4))
+def test_ngrams_near_the_end_are_there_a_second_time(texts, size, tail):
+    keys, bags = count_ngrams(*flat(texts), size, 1, 1000, tail)
+    plain_keys, plain = count_ngrams(*flat(texts), size, 1, 1000)
+    # All that end among the last words, as often as they do.
+    near = [
+        Counter(
+            tuple(text[i - n + 1 : i + 1])
+            for i in range(max(len(text) - tail, 0), len(text))
+            for n in range(1, min(size, i + 1) + 1)
+        )
+        for text in texts
+    ]
+    assert len(keys) == len(plain_keys) + len(set().union(*near))
+    known = NgramTable(plain_keys)
+    for i, (row, other) in enumerate(zip(counts_of(bags), counts_of(plain))):
+        found = {keys[column]: times for column, times in row.items()}
+        assert {k: n for k, n in found.items() if known.find(as_keys(k))[0] >= 0} == {
+            plain_keys[column]: 1 for column in other
+        }
+        last = {k ^ NEAR_END: n for k, n in found.items() if known.find(as_keys(k))[0] < 0}
+        assert sorted(last.values()) == sorted(near[i].values())
+        assert set(last) <= {plain_keys[column] for column in other}
+        alone = NgramTable(keys).bags(*flat(texts[i : i + 1]), size, tail)
+        assert Counter(alone.columns.tolist()) == row
+
+
+def counts_of(bags):
+    parts = numpy.split(bags.columns, bags.lengths.cumsum()[:-1])
+    return [Counter(part.tolist()) for part in parts][: len(bags.lengths)]
+
+
+def as_keys(key):
+    return numpy.asarray([key], dtype="uint64")
+
+
 def test_the_most_frequent_are_kept():
     keys, bags = count_ngrams(*flat([[1, 2], [1, 3], [1, 2]]), 1, 1, 2)
     assert sorted(keys.tolist()) == [1, 2]
@@ -71,6 +108,12 @@ def test_bags_of_some_texts_and_of_some_ngrams():
     assert (some.columns.tolist(), some.lengths.tolist()) == ([0, 1, 0], [2, 0, 1])
     fewer = bags.keep(numpy.array([False, True, True]))
     assert (fewer.columns.tolist(), fewer.lengths.tolist()) == ([0, 0, 1], [1, 0, 2, 0])
+
+
+def test_texts_of_each_ngram_are_counted_once():
+    """However often an n-gram is near the end of one."""
+    bags = Bags(numpy.array([0, 2, 2, 1, 2, 1, 1], dtype="int32"), numpy.array([3, 0, 2, 2]))
+    assert bags.text_counts(5).tolist() == [1, 2, 2, 0, 0]
 
 
 def test_a_round_trip():

@@ -506,6 +506,15 @@ class Errors:
         "[R637] {path} unpacks to more than {times} times its size, as no texts do. If it is what "
         "it should be, give the folder unpacked from it."
     )
+    R638 = (
+        "[R638] {path}, line {line}: {problem}. A file of scores has JSON lines as "
+        "`spacy-rnn predict` writes them, all with the same labels: a text, and "
+        '"cats": {{"LABEL": 0.9, ...}}.'
+    )
+    R639 = (
+        "[R639] {path} has no scores of the text {text}. It must have those of all TEXTS and of "
+        "DEV, spelled as there."
+    )
     R651 = (
         "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
         "{found}."

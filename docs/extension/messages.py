@@ -34,6 +34,8 @@ REMEDIES = {
     "R609": "Give three different paths.",
     "R614": "Leave one of the two out.",
     "R628": "Give DEV with labels that the teachers know, or teachers that know these.",
+    "R638": "Write this line anew, or leave it out.",
+    "R639": "Score the texts that are missing, with `spacy-rnn predict` for example.",
     "R653": "Give texts with this annotation, or choose another component by `--component`.",
     "R702": "Stream with spaCy's own tokenizer, or score whole texts.",
     "R704": "Open a new stream. One that was closed has its scores still.",

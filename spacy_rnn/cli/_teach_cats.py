@@ -68,7 +68,7 @@ class CatsTeachers:
     def _probabilities(self, texts: Sequence[str]) -> Any:
         """The documents of the first teacher, and what all say, of shape (teachers, texts,
         labels). Each has its own tokenizer."""
-        docs = [list(teacher.nlp.pipe(texts)) for teacher in self.teachers]
+        docs = [teacher.classify(texts) for teacher in self.teachers]
         probs = numpy.stack([values_of(found, self.labels) for found in docs])
         return docs[0], probs
 

@@ -2,19 +2,21 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Dict, List, Mapping, NamedTuple, Optional, Sequence
 
-import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training.corpus import FILE_TYPE, walk_corpus
 from spacy.vocab import Vocab
 
-from ..annotation.pipelines import check_model
+from ..annotation.pipelines import load_pipeline
 from ..annotation.results import Writers, find_writers
 from ..corpus import spacy_files
-from ..corpus.files import require_path
+from ..corpus.files import require_path, shorten
 from ..errors import Errors
+
+# The score of each label.
+Cats = Dict[str, float]
 
 
 class Subject(str, Enum):
@@ -26,11 +28,29 @@ class Subject(str, Enum):
 
 
 class Teacher(NamedTuple):
-    """A trained pipeline, under the name it was given by, and who writes what in it."""
+    """A trained pipeline, under the name it was given by, and who writes what in it.
+
+    scores: What a classifier has said of texts, where that is known from a file. The pipeline then
+        makes tokens only.
+    """
 
     name: str
     nlp: Language
     writers: Writers
+    scores: Optional[Mapping[str, Cats]] = None
+
+    def classify(self, texts: Sequence[str]) -> List[Doc]:
+        """Documents with categories.
+
+        RAISES: ValueError for a text that the file of scores does not have.
+        """
+        docs = list(self.nlp.pipe(texts))
+        if self.scores is not None:
+            for doc, text in zip(docs, texts):
+                if text not in self.scores:
+                    raise ValueError(Errors.R639.format(path=self.name, text=shorten(text)))
+                doc.cats = dict(self.scores[text])
+        return docs
 
     def subjects(self) -> List[Subject]:
         """What it writes."""
@@ -57,17 +77,10 @@ class Report(NamedTuple):
     weight: Optional[float] = None
 
 
-def load_teachers(names: Sequence[str]) -> List[Teacher]:
-    """Load pipelines.
-
-    RAISES: OSError if there is none of a name; ValueError if one writes nothing to learn from.
-    """
-    teachers = []
-    for name in names:
-        check_model(name)
-        nlp = spacy.load(name)
-        teachers.append(Teacher(name, nlp, find_writers(nlp)))
-    return teachers
+def load_pipeline_as_teacher(name: str) -> Teacher:
+    """RAISES: OSError if there is no pipeline; ValueError if it writes nothing to learn from."""
+    nlp = load_pipeline(name)
+    return Teacher(name, nlp, find_writers(nlp))
 
 
 def find_subject(

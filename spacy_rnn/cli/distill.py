@@ -21,14 +21,16 @@ from ..training.blend import Blend
 from ..whole_file import write_whole
 from ._app import app, errors_as_messages, import_code, use_gpu
 from ._bad_rows import BadRows, say
+from ._scores_file import load_scores
 from ._student import find_student, split_arguments
 from ._teach_cats import CatsTeachers
 from ._teach_tags import TagTeachers
 from ._teachers import (
     Report,
     Subject,
+    Teacher,
     find_subject,
-    load_teachers,
+    load_pipeline_as_teacher,
     read_docs,
     require_annotated,
 )
@@ -50,9 +52,10 @@ def distill(
     arguments: List[str] = typer.Argument(
         ...,
         metavar="TEACHER",
-        help="Trained pipelines with a classifier or tagger: folders, or names of packages. After "
-        "them come settings of the student's config, as in `spacy train`: "
-        "--training.max_steps 500",
+        help="Trained pipelines with a classifier or tagger: folders, or names of packages. Or "
+        "scores that any classifier has given, of all TEXTS and of DEV: a .jsonl file as "
+        "`spacy-rnn predict` writes. After them come settings of the student's config, as in "
+        "`spacy train`: --training.max_steps 500",
     ),
     texts: List[str] = typer.Option(
         ...,
@@ -110,13 +113,14 @@ def distill(
         pupil = find_student(student, settings, output if gold else path, dev)
         rows = read_texts(texts, text_column, Layout(None, delimiter, encoding))
         use_gpu(gpu_id)
-        teachers, held_out = prepare_teachers(names, dev, gold, learn)
+        teachers = [load_teacher(name, text_column) for name in names]
+        together, held_out = prepare_teachers(teachers, dev, gold, learn)
         bad_path = Path(f"{output}.bad.jsonl")
         with BadRows(bad_path) as bad:
-            max_length = min(teacher.nlp.max_length for teacher in teachers.teachers)
+            max_length = min(teacher.nlp.max_length for teacher in teachers)
             usable = (text for text, _ in usable_rows(rows, bad, text_column, max_length))
             fresh = FreshTexts(held_out)
-            docs = annotate(teachers, fresh.of(usable))
+            docs = annotate(together, fresh.of(usable))
         if not len(docs):
             raise ValueError(Errors.R630.format(count=fresh.read + bad.count))
         write_corpus(docs, path, fresh)
@@ -168,16 +172,24 @@ def spacy_rows(name: str, column: str) -> Iterator[Row]:
         yield Row(name, number, {column: doc.text}, doc.text, unit="text")
 
 
-def prepare_teachers(
-    names: Sequence[str], dev: Path, gold: Optional[Path], learn: Optional[Subject]
-) -> Tuple[Teachers, HeldOut]:
-    """Load the teachers and what is annotated, fit the teachers on dev, and print how good they
-    are there.
+def load_teacher(name: str, text_column: str) -> Teacher:
+    """A pipeline, or a file of scores.
 
-    RAISES: OSError or ValueError for pipelines that cannot teach, and for files that cannot be
-        read, or are not annotated with what is to be learned.
+    RAISES: OSError or ValueError for what is none, or cannot teach.
     """
-    pipelines = load_teachers(names)
+    if Path(name).is_file():
+        return load_scores(name, text_column)
+    return load_pipeline_as_teacher(name)
+
+
+def prepare_teachers(
+    pipelines: Sequence[Teacher], dev: Path, gold: Optional[Path], learn: Optional[Subject]
+) -> Tuple[Teachers, HeldOut]:
+    """Load what is annotated, fit the teachers on dev, and print how good they are there.
+
+    RAISES: OSError or ValueError for teachers that do not teach the same, and for files that cannot
+        be read, or are not annotated with what is to be learned.
+    """
     vocab = pipelines[0].nlp.vocab
     dev_docs = read_docs(dev, vocab)
     subject = find_subject(pipelines, dev_docs, dev, learn)

@@ -13,7 +13,7 @@ from thinc.api import Config, fix_random_seed
 
 from spacy_rnn.cli._teach_cats import CatsTeachers
 from spacy_rnn.cli._teach_tags import TagScores, TagTeachers, best_tags
-from spacy_rnn.cli._teachers import Subject, load_teachers
+from spacy_rnn.cli._teachers import Subject, load_pipeline_as_teacher
 from spacy_rnn.configs import config_path
 from tests.cli.test_commands import read, run
 from tests.conftest import (
@@ -102,6 +102,10 @@ def distill(made, *arguments, texts="raw.txt", dev="dev.spacy", output=None):
     teachers = [made / name if (made / name).is_dir() else name for name in arguments[:1]]
     options = ["--texts", made / texts, "--dev", made / dev, "--output", output]
     return run("distill", *teachers, *arguments[1:], *options)
+
+
+def load_teachers(names):
+    return [load_pipeline_as_teacher(name) for name in names]
 
 
 def cats_of(path):
@@ -200,6 +204,66 @@ def test_a_classifier_of_spacy_teaches_too(made, tmp_path):
     assert result.exit_code == 0, result.output
     for text, cats in cats_of(tmp_path / "out" / "texts.spacy").items():
         assert (cats["POSITIVE"] > 0.5) == bool(sentiment(text)["POSITIVE"])
+
+
+def test_scores_of_a_file_teach_as_their_pipeline_does(made, tmp_path):
+    """Also beside a pipeline, and as the first teacher."""
+    scores = tmp_path / "scores.jsonl"
+    texts = [f"--text={text}" for text in TEXTS[20:]]
+    assert run("predict", made / "first", *texts, "--output", scores).exit_code == 0
+    found = []
+    for number, teacher in enumerate((made / "first", scores)):
+        output = tmp_path / str(number)
+        assert distill(made, teacher, made / "second", output=output).exit_code == 0
+        found.append(cats_of(output / "texts.spacy"))
+    assert list(found[0]) == list(found[1]) == TEXTS[40:]
+    for text, cats in found[0].items():
+        assert found[1][text] == pytest.approx(cats, abs=1e-3)
+
+
+def test_scores_of_labels_that_do_not_exclude_each_other(made, tmp_path):
+    scores = tmp_path / "scores.jsonl.xz"
+    with lzma.open(scores, "wt") as file:
+        for text in TEXTS[20:]:
+            cats = {
+                "FILM": 0.2 + 0.7 * topics(text)["FILM"],
+                "GOOD": 0.1 + topics(text)["GOOD"] / 2,
+            }
+            file.write(json.dumps({"text": text, "cats": cats}) + "\n")
+    output = tmp_path / "out"
+    result = distill(made, made / "topics", scores, dev="dev_topics.spacy", output=output)
+    assert result.exit_code == 0, result.output
+    cats = cats_of(output / "texts.spacy")
+    assert cats["a warm score"]["GOOD"] > 0.5 > cats["a dull score"]["GOOD"]
+
+
+@pytest.mark.parametrize(
+    "lines, message",
+    [
+        ([], "R405"),
+        (['{"text": "a"}'], "has no column 'cats'|line 1.*'cats'"),
+        (['{"text": 1, "cats": {"A": 1}}'], "R638.*line 1: 'text' is no string"),
+        (['{"text": "a", "cats": {}}'], "R638.*line 1: 'cats' is no object"),
+        (['{"text": "a", "cats": {"A": 1.5}}'], "R638.*scores from 0 to 1"),
+        (['{"text": "a", "cats": {"A": true}}'], "R638.*scores from 0 to 1"),
+        (['{"text": "a", "cats": {"A": NaN}}'], "R638.*scores from 0 to 1|line 1"),
+        (
+            ['{"text": "a", "cats": {"A": 1, "B": 0}}', '{"text": "b", "cats": {"A": 1}}'],
+            "R638.*line 2: the labels are A, and A, B before",
+        ),
+        (['{"text": "a", "cats": {"POSITIVE": 1, "NEGATIVE": 0}}', "{"], "line 2"),
+        (
+            ['{"text": "a", "cats": {"POSITIVE": 1, "NEGATIVE": 0}}'],
+            "R639.*no scores of the text a",
+        ),
+    ],
+)
+def test_a_file_of_scores_that_cannot_teach(made, tmp_path, lines, message):
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text("".join(line + "\n" for line in lines))
+    result = distill(made, made / "first", scores, output=tmp_path / "out")
+    assert result.exit_code == 1 and re.search(message, result.output), result.output
+    assert not (tmp_path / "out").exists()
 
 
 def test_all_formats_of_raw_texts(made, tmp_path):

@@ -1,0 +1,57 @@
+"""What any classifier has said of texts, from a file: a teacher that is not run."""
+
+import math
+from pathlib import Path
+from typing import Any, Dict, List
+
+import spacy
+
+from ..annotation.results import Writers
+from ..corpus.rows import Fault, Layout, Row, read_rows
+from ..errors import Errors
+from ._teachers import Cats, Teacher
+
+# How far from 1 the scores of labels that exclude each other may sum up to: they are rounded.
+ROUNDING = 0.01
+
+
+def load_scores(name: str, column: str) -> Teacher:
+    """The teacher that a file of scores is: JSON lines with a text and its `cats`, as
+    `spacy-rnn predict` writes them.
+
+    Its labels exclude each other if the scores of each text sum up to 1.
+    name: Path of the file. column: The key of the text.
+    RAISES: ValueError for a row that is not of this form, and if there is none.
+    """
+    scores: Dict[str, Cats] = {}
+    for row in read_rows(Path(name), [column, "cats"], Layout(format="jsonl")):
+        if isinstance(row, Fault):
+            raise row.to_error()
+        problem = _find_problem(row, column, scores)
+        if problem:
+            raise ValueError(Errors.R638.format(path=name, line=row.line, problem=problem))
+        scores[row.cells[column]] = row.cells["cats"]
+    if not scores:
+        raise ValueError(Errors.R405.format(path=name))
+    labels = list(next(iter(scores.values())))
+    exclusive = all(abs(sum(cats.values()) - 1.0) < ROUNDING for cats in scores.values())
+    writers = Writers([name], labels, {}, None if exclusive else 0.5, [])
+    return Teacher(name, spacy.blank("xx"), writers, scores)
+
+
+def _find_problem(row: Row, column: str, before: Dict[str, Cats]) -> str:
+    """What is wrong with a row: "" for nothing."""
+    text, cats = row.cells[column], row.cells["cats"]
+    if not isinstance(text, str):
+        return f"'{column}' is no string"
+    if not isinstance(cats, dict) or not cats or not all(map(_is_score, cats.values())):
+        return "'cats' is no object of labels with scores from 0 to 1"
+    labels: List[str] = sorted(next(iter(before.values()), cats))
+    if sorted(cats) != labels:
+        return f"the labels are {', '.join(sorted(cats))}, and {', '.join(labels)} before"
+    return ""
+
+
+def _is_score(value: Any) -> bool:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and 0.0 <= value <= 1.0

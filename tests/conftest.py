@@ -47,6 +47,8 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     if not torch.cuda.is_available():
         skip(items, "gpu", reason="needs a CUDA GPU")
+    if config.getoption("--packed"):
+        skip(items, "own_process", reason="--packed does not reach a process of its own")
     if not config.getoption("--slow"):
         skip(items, "slow", reason="takes long: run with --slow")
 

@@ -116,10 +116,12 @@ def test_duplicates_whose_labels_disagree(tmp_path):
             ["--delimiter", ";", "--encoding", "cp1252"],
         ),
         ("a.csv", b"text\tlabel\nx \xc3\xa9\t1\ny\t0\n", ["--delimiter", "tab"]),
-        ("a.tsv.gz", gzip.compress(b"\xef\xbb\xbftext\tlabel\nx \xc3\xa9\t1\ny\t0\n"), []),
+        ("a.tsv.gz", gzip.compress(b"\xef\xbb\xbftext\tlabel\nx \xc3\xa9\t1\ny\t0\n", mtime=0), []),
         (
             "a.jsonl.gz",
-            gzip.compress(b'{"text": "x \xc3\xa9", "label": 1}\n{"text": "y", "label": 0}'),
+            gzip.compress(
+                b'{"text": "x \xc3\xa9", "label": 1}\n{"text": "y", "label": 0}', mtime=0
+            ),
             [],
         ),
     ],

@@ -32,6 +32,7 @@ def growth_of(component, words, how):
     return float(done.stdout)
 
 
+@pytest.mark.own_process
 @pytest.mark.skipif(sys.platform == "win32", reason="measures resident memory of Unix")
 @pytest.mark.parametrize("how", ["zone", "batches"])
 @pytest.mark.parametrize("component", MEASURED)
@@ -39,6 +40,7 @@ def test_unseen_words_are_not_kept(component, how):
     assert growth_of(component, "unseen", how) < growth_of("none", "unseen", how) + BOUND
 
 
+@pytest.mark.own_process
 @pytest.mark.skipif(sys.platform == "win32", reason="measures resident memory of Unix")
 @pytest.mark.parametrize("component", MEASURED)
 def test_ten_thousand_predictions_leave_nothing(component):

@@ -70,11 +70,13 @@ def run_to_its_end(task, start, folder):
     assert process.returncode == 0, output
 
 
+@pytest.mark.own_process
 @pytest.mark.parametrize("start", [pytest.param("fork", marks=needs_fork), "spawn"])
 def test_other_processes_predict_what_one_does_and_refuse_a_gpu(saved, start):
     run_to_its_end("pipe", start, saved)
 
 
+@pytest.mark.own_process
 @needs_fork
 def test_workers_that_a_server_forks(saved):
     run_to_its_end("preload", "fork", saved)

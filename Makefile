@@ -150,8 +150,8 @@ test: $(VENV)/installed-scale
 	$(IN_VENV) ruff format --check .
 	$(IN_VENV) mypy
 	$(PYTEST) --durations 10
-	$(LESSER_CPU) $(PYTEST) tests/engine tests/bridge tests/vocabulary tests/layers
-	$(IN_VENV) pytest --packed tests/layers tests/pipeline tests/streaming
+	$(LESSER_CPU) $(IN_VENV) pytest tests/engine tests/bridge tests/vocabulary tests/layers
+	$(PYTEST) --packed tests/layers tests/pipeline tests/streaming
 
 # Apart from `make test`, because counting lines takes two thirds of the time again.
 coverage: $(VENV)/installed-scale

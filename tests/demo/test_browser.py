@@ -16,7 +16,10 @@ import spacy
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="needs the extra `browser`")
 pytest.importorskip("gradio", reason="needs the extra `demo`")
-from selenium.common.exceptions import TimeoutException  # noqa: E402
+from selenium.common.exceptions import (  # noqa: E402
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
@@ -147,7 +150,8 @@ class Demo:
         return self.texts(selector) == texts
 
     def until(self, condition):
-        return WebDriverWait(self.browser, WAIT, 0.1).until(lambda _: condition())
+        wait = WebDriverWait(self.browser, WAIT, 0.1, [StaleElementReferenceException])
+        return wait.until(lambda _: condition())
 
     def type(self, text):
         self.all("#demo-text textarea")[0].send_keys(text)
@@ -233,8 +237,13 @@ def test_the_label_to_explain(demo, pipelines):
 def choose(demo, label):
     """Choose a label from the list."""
     demo.all("input[role=combobox]")[0].click()
-    options = demo.until(lambda: demo.all("[role=option]"))
-    (option,) = [option for option in options if option.text.split()[-1] == label]
+
+    def found():
+        # The list fades in: an option has no text before it can be seen.
+        options = demo.all("[role=option]")
+        return [option for option in options if option.text.split()[-1:] == [label]]
+
+    (option,) = demo.until(found)
     option.click()
 
 

@@ -66,6 +66,7 @@ EMBEDDINGS = {
     "ConcatEmbed": lambda: build_concat_embed_v1(
         words(), build_static_vectors_v1(5, dropout=0.0), build_cluster_embed_v1(2, dropout=0.0)
     ),
+    "ConcatEmbed, projected": lambda: build_concat_embed_v1(words(), chars(), width=3),
     "WordCharEmbed": lambda: build_word_char_embed_v1(words(), chars()),
     "WordCharEmbed with vectors": lambda: build_word_char_embed_v1(words(), chars(), True),
 }

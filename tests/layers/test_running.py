@@ -67,6 +67,7 @@ READERS = {
     "ConcatEmbed": lambda: build_concat_embed_v1(
         words(), build_static_vectors_v1(WIDTH), build_cluster_embed_v1(WIDTH)
     ),
+    "ConcatEmbed, projected": lambda: build_concat_embed_v1(words(), chars(), width=WIDTH),
     "Tok2Vec": lambda: build_Tok2Vec_model(words(), net()),
     "NgramLinear, 1": lambda: ngrams(1),
     "NgramLinear, 3": lambda: ngrams(3),

@@ -82,15 +82,21 @@ def fit_temperature(
     logits: Of shape (texts, labels). truths: 1 for the true label, else 0; or the probability of
         each. Of the same shape. known: 1 where a truth is known, else 0; or how much each counts.
         Of the same shape.
-    exclusive: Whether the labels exclude each other.
+    exclusive: Whether the labels exclude each other. A text then counts as much as what is true
+        of it, and one of which nothing is true does not count.
     offset: What is added to the logits after the division.
     RETURNS: A temperature from `LOWEST` to `HIGHEST`.
     """
     logits, truths, known = (numpy.asarray(x, dtype="float64") for x in (logits, truths, known))
+    total: Any = 1.0
+    if exclusive:
+        # The gradient of a softmax reaches all labels of a text, whichever of them is known.
+        truths, total = truths * known, (truths * known).sum(axis=1, keepdims=True)
+        known = 1.0
 
     def slope(scale: float) -> float:
         """Of the loss and the prior, by 1 / temperature. It grows with that."""
-        wrong = (probabilities(scale * logits + offset, exclusive) - truths) * known
+        wrong = (probabilities(scale * logits + offset, exclusive) * total - truths) * known
         return float((wrong * logits).sum()) + PRIOR * (1.0 - 1.0 / scale)
 
     low, high = -math.log(HIGHEST), -math.log(LOWEST)

@@ -99,6 +99,25 @@ def test_what_is_not_known_does_not_count():
     assert log_loss(logits, truths, known, False) == log_loss(logits, changed, known, False)
 
 
+# The true label alone is known, as in `doc.cats = {"GOOD": 1.0}`; nothing is true of some texts;
+# labels count differently.
+@pytest.mark.parametrize("way", ["true alone", "nothing true", "weights"])
+def test_labels_that_exclude_each_other_and_are_known_in_part(way):
+    logits, truths, known, exclusive = drawn(texts=2000, temperature=2.0)
+    if way == "true alone":
+        known = truths
+    elif way == "nothing true":
+        truths[500:] = 0.0
+    else:
+        known = known * [3.0, 1.0, 0.5]
+    facts = logits, truths, known, exclusive
+    found = fit_temperature(*facts)
+    assert found == pytest.approx(2.0, rel=0.2)
+    assert objective(found, *facts) <= min(objective(found * x, *facts) for x in (0.99, 1.01))
+    if way == "true alone":
+        assert found == pytest.approx(fit_temperature(logits, truths, ALL(truths.shape), True))
+
+
 # Nothing wrong, nothing right, one text, one label: a temperature that does no harm.
 @pytest.mark.parametrize("exclusive", [True, False])
 @pytest.mark.parametrize("texts", [1, 10, 1000])

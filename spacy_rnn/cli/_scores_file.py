@@ -1,6 +1,5 @@
 """What any classifier has said of texts, from a file: a teacher that is not run."""
 
-import math
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -13,6 +12,7 @@ from ._teachers import Cats, Teacher
 
 # How far from 1 the scores of labels that exclude each other may sum up to: they are rounded.
 ROUNDING = 0.01
+ENDINGS = {".jsonl": "jsonl"}
 
 
 def load_scores(name: str, column: str) -> Teacher:
@@ -20,11 +20,13 @@ def load_scores(name: str, column: str) -> Teacher:
     `spacy-rnn predict` writes them.
 
     Its labels exclude each other if the scores of each text sum up to 1.
-    name: Path of the file. column: The key of the text.
-    RAISES: ValueError for a row that is not of this form, and if there is none.
+    name: Path of the file, which ends in .jsonl, .jsonl.gz or .jsonl.xz. column: The key of the
+        text.
+    RAISES: ValueError for a file of another name, for a row that is not of this form, and if there
+        is none.
     """
     scores: Dict[str, Cats] = {}
-    for row in read_rows(Path(name), [column, "cats"], Layout(format="jsonl")):
+    for row in read_rows(Path(name), [column, "cats"], Layout(), endings=ENDINGS):
         if isinstance(row, Fault):
             raise row.to_error()
         problem = _find_problem(row, column, scores)
@@ -43,15 +45,17 @@ def _find_problem(row: Row, column: str, before: Dict[str, Cats]) -> str:
     """What is wrong with a row: "" for nothing."""
     text, cats = row.cells[column], row.cells["cats"]
     if not isinstance(text, str):
-        return f"'{column}' is no string"
+        return f"'{column}' is not a string"
     if not isinstance(cats, dict) or not cats or not all(map(_is_score, cats.values())):
-        return "'cats' is no object of labels with scores from 0 to 1"
+        return "'cats' is not an object of labels with scores from 0 to 1"
     labels: List[str] = sorted(next(iter(before.values()), cats))
     if sorted(cats) != labels:
-        return f"the labels are {', '.join(sorted(cats))}, and {', '.join(labels)} before"
+        return f"the labels are {', '.join(sorted(cats))}, but {', '.join(labels)} in lines before"
+    if before.get(text, cats) != cats:
+        return "the text has other scores in a line before"
     return ""
 
 
 def _is_score(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0.0 <= value <= 1.0
+    return is_number and 0.0 <= value <= 1.0

@@ -1,4 +1,5 @@
-"""Trained pipelines that say what is true of texts, for another one to learn from."""
+"""Trained pipelines, or files of scores, that say what is true of texts, for another pipeline to
+learn from."""
 
 from enum import Enum
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""`spacy-rnn distill`: learn from raw texts what trained pipelines say of them."""
+"""`spacy-rnn distill`: learn from raw texts what trained pipelines, or files of scores, say of
+them."""
 
 from collections import Counter
 from pathlib import Path
@@ -6,9 +7,7 @@ from typing import Any, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 import typer
 from spacy.tokens import Doc, DocBin
-from spacy.training.corpus import FILE_TYPE
 from spacy.util import minibatch
-from spacy.vocab import Vocab
 from tqdm.auto import tqdm
 from wasabi import msg
 from wasabi import table as format_table
@@ -39,7 +38,6 @@ from .predict import STDIN, read_inputs, remove_old, usable_rows
 # Characters of a teacher's path in a table.
 WIDEST = 200
 
-Rows = Iterable[Union[Row, Fault]]
 Teachers = Union[CatsTeachers, TagTeachers]
 
 
@@ -156,20 +154,7 @@ def read_texts(sources: Sequence[str], column: str, layout: Layout) -> Iterator[
     for name in sources:
         if name != STDIN:
             require_path(Path(name), "Check the path.")
-    opened: List[Rows] = [
-        spacy_rows(name, column)
-        if name.lower().endswith(FILE_TYPE)
-        # A .spacy file has neither delimiter nor encoding.
-        else read_inputs([], [name], column, layout)
-        for name in sources
-    ]
-    return (row for rows in opened for row in rows)
-
-
-def spacy_rows(name: str, column: str) -> Iterator[Row]:
-    """The texts of a .spacy file."""
-    for number, doc in enumerate(read_docs(Path(name), Vocab()), start=1):
-        yield Row(name, number, {column: doc.text}, doc.text, unit="text")
+    return read_inputs([], sources, column, layout)
 
 
 def load_teacher(name: str, text_column: str) -> Teacher:

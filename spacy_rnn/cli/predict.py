@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, Any, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import typer
+from spacy.training.corpus import FILE_TYPE
+from spacy.vocab import Vocab
 from tqdm.auto import tqdm
 from wasabi import msg
 
@@ -18,6 +20,7 @@ from ..annotation.results import Writers, find_writers, predict_rows
 from ..annotation.text_writers import CsvWriter, JsonlWriter
 from ..corpus.files import require_path
 from ..corpus.rows import ENDINGS, Fault, Layout, Row, read_rows
+from ..corpus.spacy_files import read_docs
 from ..errors import Errors
 from ..whole_file import appears_whole
 from ._app import app, errors_as_messages
@@ -53,7 +56,8 @@ def predict(
         None,
         metavar="FILE",
         help="Files of texts: .txt with a text a line, .jsonl, .csv, .tsv, each also with .gz or "
-        ".xz, or .parquet, if pyarrow is installed. - is standard input, also if no file is given.",
+        ".xz; .parquet, if pyarrow is installed; or .spacy, of which only the texts are read. - is "
+        "standard input, also if no file is given.",
     ),
     text: Optional[List[str]] = typer.Option(None, help="A text. Can be given several times."),
     output: Optional[Path] = typer.Option(
@@ -194,9 +198,18 @@ def read_inputs(
         if name == STDIN:
             of_stdin = layout._replace(format=layout.format or "text")
             opened.append(read_rows("standard input", [column], of_stdin, file=sys.stdin.buffer))
+        elif name.lower().endswith(FILE_TYPE):
+            # It has neither delimiter nor encoding.
+            opened.append(spacy_rows(name, column))
         else:
             opened.append(read_rows(Path(name), [column], layout, endings=ENDINGS))
     return (row for rows in opened for row in rows)
+
+
+def spacy_rows(name: str, column: str) -> Iterator[Row]:
+    """The texts of a .spacy file, of which all else is left."""
+    for number, doc in enumerate(read_docs(Path(name), Vocab()), start=1):
+        yield Row(name, number, {column: doc.text}, doc.text, unit="text")
 
 
 def usable_rows(

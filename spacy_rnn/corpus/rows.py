@@ -156,7 +156,7 @@ def format_of(path: Union[Path, str], endings: Dict[str, str]) -> str:
     ending = "".join(parts[-2:-1] if packed else parts[-1:])
     if ending not in endings or (packed and endings[ending] == "parquet"):
         *others, last = endings
-        allowed = f"{', '.join(others)} or {last}"
+        allowed = " or ".join(filter(None, (", ".join(others), last)))
         raise ValueError(Errors.R406.format(path=path, endings=allowed))
     return endings[ending]
 

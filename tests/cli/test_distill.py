@@ -242,14 +242,19 @@ def test_scores_of_labels_that_do_not_exclude_each_other(made, tmp_path):
     [
         ([], "R405"),
         (['{"text": "a"}'], "has no column 'cats'|line 1.*'cats'"),
-        (['{"text": 1, "cats": {"A": 1}}'], "R638.*line 1: 'text' is no string"),
-        (['{"text": "a", "cats": {}}'], "R638.*line 1: 'cats' is no object"),
+        (['{"text": 1, "cats": {"A": 1}}'], "R638.*line 1: 'text' is not a string"),
+        (['{"text": "a", "cats": {}}'], "R638.*line 1: 'cats' is not an object"),
         (['{"text": "a", "cats": {"A": 1.5}}'], "R638.*scores from 0 to 1"),
         (['{"text": "a", "cats": {"A": true}}'], "R638.*scores from 0 to 1"),
         (['{"text": "a", "cats": {"A": NaN}}'], "R638.*scores from 0 to 1|line 1"),
+        (['{"text": "a", "cats": {"A": 1%s}}' % ("0" * 400)], "R638.*scores from 0 to 1|line 1"),
+        (
+            ['{"text": "a", "cats": {"A": 0.5}}', '{"text": "a", "cats": {"A": 0.6}}'],
+            "R638.*line 2: the text has other scores in a line before",
+        ),
         (
             ['{"text": "a", "cats": {"A": 1, "B": 0}}', '{"text": "b", "cats": {"A": 1}}'],
-            "R638.*line 2: the labels are A, and A, B before",
+            "R638.*line 2: the labels are A, but A, B in lines before",
         ),
         (['{"text": "a", "cats": {"POSITIVE": 1, "NEGATIVE": 0}}', "{"], "line 2"),
         (

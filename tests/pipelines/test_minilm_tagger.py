@@ -1,7 +1,6 @@
 """A fine-tuned transformer as a teacher of tags. Run by `make test-transformers`."""
 
 import random
-from importlib.resources import files
 
 import pytest
 import spacy
@@ -32,7 +31,7 @@ ORDER = ["DET", "NOUN", "VERB", "PROPN"]
 @pytest.fixture
 def net():
     torch.manual_seed(0)
-    return minilm_tagger.MiniLMTagger(str(files(fine_tuning.PACKAGE) / "model"), sorted(WORDS))
+    return minilm_tagger.MiniLMTagger(fine_tuning.transformer_folder(), sorted(WORDS))
 
 
 def write_docs(path, count):

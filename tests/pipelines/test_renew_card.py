@@ -28,10 +28,12 @@ def renewed(monkeypatch, tmp_path):
     return renew
 
 
-def test_without_a_change_all_stays(renewed):
-    found = renewed("en_pos_bilstm")
-    meta, card = push.read_wheel(push.wheel_of("en_pos_bilstm"), "en_pos_bilstm")
+@pytest.mark.parametrize("name", ["en_pos_bilstm", "en_sentiment_lstm"])
+def test_without_a_change_all_stays(renewed, name):
+    found = renewed(name)
+    meta, card = push.read_wheel(push.wheel_of(name), name)
     assert found == {"meta": meta, "card": card}
+    assert "None" not in card
 
 
 def test_what_was_changed_is_new(renewed):

@@ -1,5 +1,6 @@
 """The configs and the workflow that come with the package."""
 
+import copy
 import re
 from pathlib import Path
 
@@ -21,10 +22,13 @@ def test_config_is_complete_and_valid(path):
     if path in TRANSFORMERS:
         pytest.importorskip("spacy_transformers", reason="needs spacy-rnn[transformers]")
     config = load_config(path)
+    written = copy.deepcopy(config["components"])
     nlp = load_model_from_config(config, auto_fill=False, validate=True)
     filled = load_model_from_config(config, auto_fill=True)
     assert nlp.config.to_str() == filled.config.to_str()
     assert nlp.pipe_names
+    # spaCy fills the settings of a component whenever it makes one.
+    assert dict(filled.config["components"]) == dict(written)
 
 
 @pytest.mark.parametrize("component", ["textcat_lstm", "textcat_multilabel_lstm", "tagger_bilstm"])

@@ -78,7 +78,7 @@ LESSER_CPU = ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2
 VARS = --vars.gpu_id $(GPU_ID) --vars.limit $(LIMIT) --vars.seed $(SEED) --vars.raw $(RAW)
 
 # A virtual environment that sees what .venv has, beside what it has itself: torch is installed
-# once, and .venv stays without what only one target needs.
+# once, and what only one target needs does not go into .venv.
 define venv_beside
 $(PYTHON) -m venv $(@D)
 $(VENV)/bin/python -c "import site; print(site.getsitepackages()[0])" \

@@ -4,7 +4,7 @@
 
 A PIPELINE is a folder, such as `training/model-best`, or the name of an installed package. All
 read the same texts, tokenized beforehand, by `nlp.pipe` in one process, in turns. spaCy's
-tagger is not trained, which costs it no time.
+tagger has random weights, which does not change its speed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ LABELS = 17
 
 
 def spacy_tagger() -> Language:
-    """A pipeline of spaCy's tagger, with weights by chance."""
+    """A pipeline of spaCy's tagger, with random weights."""
     nlp = spacy.blank("en")
     pipe = nlp.add_pipe("tagger")
     for label in range(LABELS):
@@ -33,7 +33,8 @@ def spacy_tagger() -> Language:
 
 
 def reader(nlp: Language, texts: List[List[str]], times: int) -> Callable[[], int]:
-    """A function that reads all texts and returns the number of their words, so many times."""
+    """A function that reads all texts and returns the number of their words. It can be called
+    `times` times."""
     rounds = [[Doc(nlp.vocab, words=words) for words in texts] for _ in range(times)]
     return lambda: sum(len(doc) for doc in nlp.pipe(rounds.pop()))
 

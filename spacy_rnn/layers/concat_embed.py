@@ -25,8 +25,9 @@ def build_concat_embed_v1(
     layers: Embeddings, as `spacy-rnn.VocabEmbed.v1`, `spacy-rnn.StaticVectors.v1` or any other
         layer from documents to rows of a known width. A config has each in a section of its own:
         `[....embed.*.words]`, `[....embed.*.vectors]`, with names of its choice.
-    width: Project the rows to this width, by a linear map that is trained: a recurrent net over
-        them takes less time. null leaves them as they are.
+    width: Project the rows to this width, by a linear map that is trained. Below the sum of the
+        widths of the layers, a recurrent net over them takes less time. null leaves them as they
+        are.
     RETURNS: A model from documents to one array per document, of shape (tokens, width), where
         the widths of the layers add up if none is given.
     RAISES: ValueError for a width below 1.
@@ -53,8 +54,7 @@ def _width_of(layers: Sequence[Model]) -> int:
 
 
 class Projection(nn.Module):
-    """A linear map of rows, which at first turns them and leaves some directions out: what is left
-    is as long as before.
+    """A linear map of rows, which starts as a random orthogonal one (`torch.nn.init.orthogonal_`).
 
     in_features, out_features: As in `torch.nn.Linear`.
     """

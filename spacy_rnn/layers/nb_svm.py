@@ -57,8 +57,8 @@ def build_nb_svm_v1(
     C: Inverse strength of the L2 penalty, as in scikit-learn's `LogisticRegression`.
     dropout: Share of texts of which training does not see the logits: what the net beside learns
         is then not only what the linear model does not know.
-    tail: The n-grams that end among so many last words of a text have a second weight each, since
-        a text often says last what it comes to. 0 for none.
+    tail: The n-grams that end within the last `tail` words of a text have a second weight each,
+        since a verdict often comes at the end. 0 for none.
     nO: Number of labels; inferred from the data if null.
     RETURNS: A model from documents to logits, of shape (docs, labels).
     RAISES: ValueError for an argument out of its range.

@@ -43,8 +43,9 @@ class Explains:
         is `baseline`, what it would be without any word, plus the `weight` of all tokens, up to
         `error`. A token's weight is the sum of what it adds in each part of the model: `net`, and
         `linear_model` and `fitted_model` where the model has them. The linear models' part is
-        exact: an n-gram adds in equal parts by each of its words, wherever it occurs. The net's is
-        that of integrated gradients of its embeddings, from vectors of zero (Sundararajan, Taly
+        exact: an n-gram adds in equal parts by each of its words, and its occurrences share what it
+        adds; one near the end may have a second weight, which is its own. The net's is that of
+        integrated gradients of its embeddings, from vectors of zero (Sundararajan, Taly
         and Yan 2017). Tokens that `max_tokens` cuts out add nothing in the net.
 
         doc: The text. label: None for the label with the highest score.

@@ -188,8 +188,15 @@ def test_predictions_in_inference_mode(tagger):
     assert numpy.abs(found[0] - expected[0]).max() < 1e-5
 
 
-def test_predictions_in_threads_leave_no_trace(tagger, textcat):
-    threads = torch.get_num_threads()
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    yield 4
+    torch.set_num_threads(before)
+
+
+def test_predictions_in_threads_leave_no_trace(tagger, textcat, threads):
     texts = ["the old dog sees a cat " * n for n in range(1, 40)]
 
     def run(i):

@@ -15,13 +15,16 @@ from typing import Any, Dict
 
 import spacy
 import srsly
+import torch
 import typer
 from spacy.cli.evaluate import evaluate
 from spacy.cli.package import generate_readme, package
 from spacy.tokens import DocBin
+from thinc.api import Config
 
 from benchmarks.timing import rates_in_turns
 from spacy_rnn.cli.shrink import TOLERANCE, shrink
+from spacy_rnn.engine.ragged_rnn import has_bfloat16
 
 HERE = Path(__file__).parent
 # The last heading of a card, below which speed is measured anew with each training.
@@ -47,6 +50,7 @@ def main(name: str, model: Path, dev: Path) -> None:
 
 def make_package(pipeline: Path, name: str) -> None:
     """Write the wheel and the card of a pipeline that has both's meta.json and README.md."""
+    forget_paths(pipeline / "config.cfg")
     with tempfile.TemporaryDirectory() as folder:
         package(pipeline, Path(folder), create_sdist=False, create_wheel=True, silent=False)
         (wheel,) = Path(folder).glob("*/dist/*.whl")
@@ -56,6 +60,13 @@ def make_package(pipeline: Path, name: str) -> None:
         shutil.copy(wheel, HERE)
         shutil.copy(readme, HERE / f"{name}.md")
     print(f"{wheel.name}: {(HERE / wheel.name).stat().st_size / 1e6:.1f} MB")
+
+
+def forget_paths(path: Path) -> None:
+    """Take out of a config where files were when it was trained, as spaCy's pipelines do."""
+    config = Config().from_disk(path, interpolate=False)
+    config["paths"] = dict.fromkeys(config["paths"])
+    config.to_disk(path)
 
 
 def update_meta(small: Path, name: str, card: Dict[str, Any], dev: Path) -> None:
@@ -88,10 +99,11 @@ def speed_of(model: Path, dev: Path) -> str:
         "tokenizer": lambda: sum(map(len, nlp.tokenizer.pipe(texts))),
     }
     rates = rates_in_turns(runs, rounds=3)
+    kind = "with" if has_bfloat16(torch.device("cpu")) else "without"
     rate, alone = (round(statistics.median(rates[run]), -3) for run in ("pipeline", "tokenizer"))
     return (
-        f"{SPEED}\n{rate:,.0f} words a second through `nlp.pipe` on two cores of a CPU, over "
-        f"the {words:,} words of dev; the tokenizer alone has {alone:,.0f}.\n"
+        f"{SPEED}\n{rate:,.0f} words a second through `nlp.pipe` on two cores of a CPU {kind} "
+        f"bfloat16, over the {words:,} words of dev; the tokenizer alone has {alone:,.0f}.\n"
     )
 
 

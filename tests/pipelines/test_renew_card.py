@@ -1,9 +1,13 @@
 """A wheel is made anew with what its .yml file says now, and with all else as it was."""
 
-import pytest
-import srsly
+import zipfile
 
-from pipelines import push, renew_card
+import pytest
+import spacy
+import srsly
+from thinc.api import Config
+
+from pipelines import build, push, renew_card
 
 
 @pytest.fixture
@@ -43,3 +47,24 @@ def test_what_was_changed_is_new(renewed):
     assert changed == {"version", "notes"} and set(found["meta"]) == set(before)
     assert found["meta"]["notes"].startswith("### New\n\nText.\n\n### Speed\n")
     assert "`9.0.0`" in found["card"] and "words a second" in found["card"]
+
+
+def test_a_package_does_not_say_where_it_was_trained(tmp_path, monkeypatch):
+    nlp = spacy.blank("en")
+    nlp.config["paths"].update(train="/home/corpus", init_tok2vec="model-last.bin")
+    nlp.config["corpora"]["train"]["path"] = "${paths.train}"
+    nlp.to_disk(tmp_path)
+    build.forget_paths(tmp_path / "config.cfg")
+    config = Config().from_disk(tmp_path / "config.cfg", interpolate=False)
+    assert set(config["paths"]) == set(nlp.config["paths"])
+    assert set(config["paths"].values()) == {None}
+    assert config["corpora"]["train"]["path"] == "${paths.train}"
+    spacy.load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["en_pos_bilstm", "en_sentiment_lstm"])
+def test_those_that_are_shipped_do_not_either(name):
+    with zipfile.ZipFile(push.wheel_of(name)) as files:
+        (path,) = [file for file in files.namelist() if file.endswith("config.cfg")]
+        config = Config().from_str(files.read(path).decode())
+    assert set(config["paths"].values()) == {None}

@@ -547,11 +547,12 @@ class Errors:
     )
     R807 = "[R807] The component '{name}' has no label '{label}'. Its labels are: {labels}."
     R808 = "[R808] `{name}` is of no use with {where}: leave it out."
-    R809 = "[R809] {what} needs matplotlib. Install it with `pip install spacy-rnn[figures]`."
+    R809 = '[R809] {what} needs matplotlib. Install it with `pip install "spacy-rnn[figures]"`.'
 
     # demo
     R821 = (
-        "[R821] The demo page needs Gradio{problem}. Install it with `pip install spacy-rnn[demo]`."
+        "[R821] The demo page needs Gradio{problem}. Install it with "
+        '`pip install "spacy-rnn[demo]"`.'
     )
     R822 = (
         "[R822] No MODEL is given, and neither {names} is installed. Give a trained pipeline, its "
@@ -584,7 +585,7 @@ class Errors:
     # annotation
     R850 = (
         "[R850] {what} is not installed, which this needs. Install it with "
-        "`pip install spacy-rnn[{extra}]`."
+        '`pip install "spacy-rnn[{extra}]"`.'
     )
     R851 = "[R851] {path} cannot be reached: {problem}."
     R852 = (
@@ -673,7 +674,7 @@ class Errors:
     # tuning
     R890 = (
         "[R890] `spacy-rnn tune` needs Optuna ({problem}). Install it with "
-        "`pip install spacy-rnn[tune]`."
+        '`pip install "spacy-rnn[tune]"`.'
     )
     R891 = (
         "[R891] {path} cannot be read as a space to search: {problem}. It is a YAML file that maps "

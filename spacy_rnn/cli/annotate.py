@@ -97,7 +97,7 @@ def annotate(
 ) -> None:
     """Run a trained pipeline over many texts, and write the categories and tags that its
     components give, as `spacy-rnn predict` does, by several processes, on one machine or on a
-    cluster. Needs the extra `ray`: pip install spacy-rnn[ray]
+    cluster. Needs the extra `ray`: pip install "spacy-rnn[ray]"
 
     The input is cut into parts of --rows rows. Each gives a file of OUTPUT, such as
     part-000017.parquet, which is there as a whole or not at all, in the order of the input. If a

@@ -38,7 +38,7 @@ def demo(
 
     What is shown changes with each key. A classifier that reads in one direction reads only what
     was added. Texts are not saved, and not sent elsewhere. Needs the extra `demo`:
-    pip install spacy-rnn[demo]
+    pip install "spacy-rnn[demo]"
     """
     with errors_as_messages():
         import_gradio()

@@ -87,7 +87,7 @@ def tune(
 
     The same command goes on with a search that has ended or was interrupted, also in the middle of
     a trial. Run several times at once, with the same OUTPUT, it shares the trials among processes.
-    Needs the extra `tune`: pip install spacy-rnn[tune]
+    Needs the extra `tune`: pip install "spacy-rnn[tune]"
 
     The score of the best trial is of the texts that chose it, and so too good: evaluate model-best
     on texts that are neither in training nor in dev.

@@ -1,6 +1,6 @@
 """The search for better settings of a training config: `spacy-rnn tune`.
 
-Needs the extra `tune`: pip install spacy-rnn[tune]
+Needs the extra `tune`: pip install "spacy-rnn[tune]"
 """
 
 from ..errors import Errors

@@ -25,7 +25,7 @@ def test_without_gradio_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     result = run()
     assert result.exit_code == 1 and "R821" in result.stderr
-    assert "pip install spacy-rnn[demo]" in result.stderr
+    assert 'pip install "spacy-rnn[demo]"' in result.stderr
 
 
 @pytest.mark.parametrize("version, old", [("5.49.1", True), ("6.16.9", True), ("6.17.0", False)])

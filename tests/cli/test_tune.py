@@ -126,4 +126,4 @@ def test_without_optuna(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     result = run("config.cfg", "--space", "space.yml", "-o", "out")
     assert result.exit_code == 1 and "[R890]" in result.stderr
-    assert "pip install spacy-rnn[tune]" in result.stderr and not (folder / "out").exists()
+    assert 'pip install "spacy-rnn[tune]"' in result.stderr and not (folder / "out").exists()

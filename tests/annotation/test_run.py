@@ -240,7 +240,7 @@ def test_without_what_is_needed(pipelines, tmp_path, monkeypatch, name):
 
     path = write_jsonl(tmp_path / "a.jsonl", 2)
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=r"R850.*pip install spacy-rnn\[(ray|spark)\]"):
+    with pytest.raises(ImportError, match=r'R850.*pip install "spacy-rnn\[(ray|spark)\]"'):
         if name.startswith("pyspark"):
             make_pandas_udf(str(pipelines / "cat"))
         make(pipelines / "cat", path, tmp_path / "out")

@@ -18,6 +18,10 @@ from tests.training.together import train_together, write_training
 from tests.training.trainings import kill, results, terminate
 
 UPDATE = "spacy.language.Language.update"
+# spaCy's classifier takes maxima. Where two are equal but for rounding, another one gets the
+# gradient, and Adam makes a whole step of the smallest one. Its losses are compared, its weights
+# are not.
+UNSTEADY = "/textcat_multilabel/"
 
 
 class Rank:
@@ -42,7 +46,8 @@ def largest_difference(found, expected):
 
 
 def differences(found, expected):
-    """Of losses, relative to them if they are above 1, and of all that is learned."""
+    """Of losses, relative to them if they are above 1, and of all that is learned but by what is
+    `UNSTEADY`."""
     pairs = list(zip(rows_of(found), rows_of(expected)))
     assert len(rows_of(found)) == len(rows_of(expected)) == 8
     losses = []
@@ -54,7 +59,8 @@ def differences(found, expected):
     first, second = (Checkpoint.read(folder / NAME) for folder in (found, expected))
     assert set(first.arrays) == set(second.arrays)
     assert first.facts["updates"] == second.facts["updates"]
-    return max(losses), largest_difference(first.arrays, second.arrays)
+    steady = {name: value for name, value in first.arrays.items() if UNSTEADY not in name}
+    return max(losses), largest_difference(steady, second.arrays)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +96,6 @@ def batches_of(size):
         # A stream of texts.
         ("tagger", 2, {**batches_of(3), "max_epochs": -1}, 1e-5),
         ("tagger", 2, {**batches_of(1), "use_averages": False}, 1e-5),
-        # spaCy's classifier takes maxima, and what is rounded grows there.
         ("joint", 2, {}, 1e-4),
     ],
 )
@@ -100,7 +105,7 @@ def test_the_result_is_that_of_one_process(alone, tmp_path, name, count, trainin
     assert codes == [0] * count, printed
     assert f"Processes: {count}" in printed[0] and printed[1:] == [""] * (count - 1)
     losses, weights = differences(tmp_path / "out", config.parent / "alone")
-    assert losses < tolerance and weights < tolerance
+    assert losses < tolerance and weights < 1e-5
 
 
 def halve():

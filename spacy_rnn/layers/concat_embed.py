@@ -5,7 +5,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 import numpy
 from spacy.util import registry
 from thinc.api import Model, Shim
-from torch import Tensor, nn
+from torch import nn
 
 from ..bridge.ragged import Rows, read_tokens, takes_lists
 from ..bridge.shim import RNNShim, run_module, shim_of, to_torch
@@ -44,30 +44,13 @@ def side_by_side(
     attrs: Dict[str, Any] = {"reads_flat": True}
     if all("running" in layer.attrs for layer in layers):
         attrs["running"] = TokensAlone
-    shims: List[Shim] = [] if width is None else [RNNShim(Projection, "ConcatEmbed")]
+    shims: List[Shim] = [] if width is None else [RNNShim(nn.Linear, "ConcatEmbed")]
     dims: Dict[str, Optional[int]] = {"nO": width or _width_of(layers)}
     return Model(name, forward, init=init, dims=dims, attrs=attrs, layers=layers, shims=shims)
 
 
 def _width_of(layers: Sequence[Model]) -> int:
     return sum(layer.get_dim("nO") for layer in layers)
-
-
-class Projection(nn.Module):
-    """A linear map of rows, which starts as a random orthogonal one (`torch.nn.init.orthogonal_`).
-
-    in_features, out_features: As in `torch.nn.Linear`.
-    """
-
-    def __init__(self, in_features: int, out_features: int):
-        super().__init__()
-        self.linear = nn.Linear(in_features, out_features)
-        nn.init.orthogonal_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Project rows of shape (tokens, in_features)."""
-        return self.linear(rows)
 
 
 @takes_lists
@@ -97,9 +80,13 @@ def _project(model: Model, rows: Any, is_train: bool) -> Tuple[Any, Callable[[An
 
 
 def init(model: Model, X: Any = None, Y: Any = None) -> None:
-    """Initialize the parts, and make the projection if there is one."""
+    """Initialize the parts, and make the projection if there is one, at first a random orthogonal
+    map."""
     for layer in model.layers:
         layer.initialize(X=X, Y=Y)
     if model.shims:
         width = model.get_dim("nO")
-        shim_of(model).build(in_features=_width_of(model.layers), out_features=width)
+        shim = shim_of(model)
+        shim.build(in_features=_width_of(model.layers), out_features=width)
+        nn.init.orthogonal_(shim.module.weight)
+        nn.init.zeros_(shim.module.bias)

@@ -38,7 +38,7 @@ def test_rows_stand_side_by_side_and_so_do_gradients():
 def test_a_projection_maps_the_rows_and_their_gradients():
     model, generator = make(width=4), torch.Generator().manual_seed(0)
     assert model.get_dim("nO") == 4
-    linear = shim_of(model).module.linear
+    linear = shim_of(model).module
     weight = linear.weight.detach()
     assert torch.allclose(weight @ weight.T, torch.eye(4), atol=1e-6)
     linear.bias.data = torch.randn(4, generator=generator)

@@ -211,7 +211,7 @@ def require_pyplot() -> Any:
     try:
         import matplotlib
     except ImportError as error:
-        raise SystemExit("--figure needs matplotlib: pip install spacy-rnn[figures]") from error
+        raise SystemExit("--figure needs matplotlib: pip install 'spacy-rnn[figures]'") from error
     matplotlib.use("agg")
     from matplotlib import pyplot
 

@@ -22,7 +22,7 @@ def sklearn(module: str) -> Any:
     try:
         return importlib.import_module(f"sklearn.{module}")
     except ImportError as error:
-        raise SystemExit("This needs scikit-learn: pip install spacy-rnn[benchmarks]") from error
+        raise SystemExit("This needs scikit-learn: pip install 'spacy-rnn[benchmarks]'") from error
 
 
 class TfIdf:
@@ -62,7 +62,7 @@ class TransformerVectors:
         try:
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
-            raise SystemExit("This needs: pip install spacy-rnn[transformers]") from error
+            raise SystemExit("This needs: pip install 'spacy-rnn[transformers]'") from error
         self.tokenizer, self.model = (c.from_pretrained(name) for c in (AutoTokenizer, AutoModel))
         self.parameters = sum(p.numel() for p in self.model.parameters())
 

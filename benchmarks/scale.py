@@ -158,7 +158,7 @@ def rates_table(pipelines: Sequence[Station], options: argparse.Namespace) -> st
             rows.append((pipeline.name, *numbers))
             if rate > 0.9 * stations(options)[0].rate:
                 break
-    header = ("pipeline", "cores", "words/s", "of all alone", "days for a trillion words")
+    header = ("pipeline", "cores", "words/s", "of the ideal rate", "days for a trillion words")
     return markdown(header, rows)
 
 

@@ -32,7 +32,7 @@ def random_bert() -> Any:
     try:
         from transformers import BertConfig, BertModel
     except ImportError as error:
-        raise SystemExit("This needs: pip install spacy-rnn[transformers]") from error
+        raise SystemExit("This needs: pip install 'spacy-rnn[transformers]'") from error
     torch.manual_seed(0)
     return BertModel(BertConfig()).eval()
 

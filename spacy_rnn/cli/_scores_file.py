@@ -10,8 +10,8 @@ from ..corpus.rows import Fault, Layout, Row, read_rows
 from ..errors import Errors
 from ._teachers import Cats, Teacher
 
-# How far from 1 the scores of labels that exclude each other may sum up to: they are rounded.
-ROUNDING = 0.01
+# Scores are rounded to two decimals, or more: by half a hundredth each at most.
+ROUNDING = 0.005
 ENDINGS = {".jsonl": "jsonl"}
 
 
@@ -19,7 +19,7 @@ def load_scores(name: str, column: str) -> Teacher:
     """The teacher that a file of scores is: JSON lines with a text and its `cats`, as
     `spacy-rnn predict` writes them.
 
-    Its labels exclude each other if the scores of each text sum up to 1.
+    Its labels exclude each other if the scores of each text sum up to 1, but for rounding.
     name: Path of the file, which ends in .jsonl, .jsonl.gz or .jsonl.xz. column: The key of the
         text.
     RAISES: ValueError for a file of another name, for a row that is not of this form, and if there
@@ -36,7 +36,9 @@ def load_scores(name: str, column: str) -> Teacher:
     if not scores:
         raise ValueError(Errors.R405.format(path=name))
     labels = list(next(iter(scores.values())))
-    exclusive = all(abs(sum(cats.values()) - 1.0) < ROUNDING for cats in scores.values())
+    # A little more, as sums of floats are rounded, too.
+    tolerance = len(labels) * ROUNDING + 1e-6
+    exclusive = all(abs(sum(cats.values()) - 1.0) < tolerance for cats in scores.values())
     writers = Writers([name], labels, {}, None if exclusive else 0.5, [])
     return Teacher(name, spacy.blank("xx"), writers, scores)
 

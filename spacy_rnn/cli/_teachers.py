@@ -45,13 +45,18 @@ class Teacher(NamedTuple):
 
         RAISES: ValueError for a text that the file of scores does not have.
         """
+        self.require_scores(texts)
         docs = list(self.nlp.pipe(texts))
         if self.scores is not None:
             for doc, text in zip(docs, texts):
-                if text not in self.scores:
-                    raise ValueError(Errors.R639.format(path=self.name, text=shorten(text)))
                 doc.cats = dict(self.scores[text])
         return docs
+
+    def require_scores(self, texts: Sequence[str]) -> None:
+        """RAISES: ValueError if this is a file of scores, and does not have those of a text."""
+        for text in texts if self.scores is not None else ():
+            if text not in self.scores:
+                raise ValueError(Errors.R639.format(path=self.name, text=shorten(text)))
 
     def subjects(self) -> List[Subject]:
         """What it writes."""

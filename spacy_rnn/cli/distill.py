@@ -118,9 +118,12 @@ def distill(
             max_length = min(teacher.nlp.max_length for teacher in teachers)
             usable = (text for text, _ in usable_rows(rows, bad, text_column, max_length))
             fresh = FreshTexts(held_out)
-            docs = annotate(together, fresh.of(usable))
-        if not len(docs):
+            raw = list(fresh.of(usable))
+        if not raw:
             raise ValueError(Errors.R630.format(count=fresh.read + bad.count))
+        for teacher in teachers:
+            teacher.require_scores(raw)
+        docs = annotate(together, raw)
         write_corpus(docs, path, fresh)
         if gold is not None:
             write_gold(held_out.gold, gold_weight, output / "gold.spacy")
@@ -211,10 +214,11 @@ class FreshTexts:
                 yield text
 
 
-def annotate(teachers: Teachers, texts: Iterable[str]) -> DocBin:
+def annotate(teachers: Teachers, texts: Sequence[str]) -> DocBin:
     """The texts, annotated by the teachers, with a progress bar."""
     docs, batch_size = DocBin(attrs=teachers.attrs), teachers.teachers[0].nlp.batch_size
-    with tqdm(desc="texts.spacy", unit=" texts", disable=None, leave=False) as bar:
+    bar = tqdm(total=len(texts), desc="texts.spacy", unit=" texts", disable=None, leave=False)
+    with bar:
         for batch in minibatch(texts, batch_size):
             for doc in teachers.annotate(batch):
                 docs.add(doc)

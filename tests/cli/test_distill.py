@@ -11,6 +11,7 @@ import srsly
 from spacy.tokens import DocBin
 from thinc.api import Config, fix_random_seed
 
+from spacy_rnn.cli._scores_file import load_scores
 from spacy_rnn.cli._teach_cats import CatsTeachers
 from spacy_rnn.cli._teach_tags import TagScores, TagTeachers, best_tags
 from spacy_rnn.cli._teachers import Subject, load_pipeline_as_teacher
@@ -235,6 +236,26 @@ def test_scores_of_labels_that_do_not_exclude_each_other(made, tmp_path):
     assert result.exit_code == 0, result.output
     cats = cats_of(output / "texts.spacy")
     assert cats["a warm score"]["GOOD"] > 0.5 > cats["a dull score"]["GOOD"]
+
+
+@pytest.mark.parametrize("scale, exclusive", [(1.0, True), (0.9, False)])
+def test_scores_rounded_to_two_decimals(tmp_path, scale, exclusive):
+    """Eight labels that exclude each other: rounding leaves 1.04 of the sum."""
+    scores = tmp_path / "scores.jsonl"
+    cats = {f"L{i}": round(scale * (0.125 if i < 8 else 0.0), 2) for i in range(10)}
+    assert abs(sum(cats.values()) - 1.0) > 0.01
+    srsly.write_jsonl(scores, [{"text": "a", "cats": cats}])
+    assert (load_scores(str(scores), "text").writers.threshold is None) == exclusive
+
+
+def test_missing_scores_are_found_before_a_pipeline_annotates(made, tmp_path, monkeypatch):
+    """A large teacher beside the file may take hours."""
+    scores = tmp_path / "scores.jsonl"
+    rows = [{"text": text, "cats": sentiment(text)} for text in TEXTS[:-1]]
+    srsly.write_jsonl(scores, rows)
+    monkeypatch.setattr(CatsTeachers, "annotate", lambda *args: pytest.fail("annotated"))
+    result = distill(made, "first", scores, output=tmp_path / "out")
+    assert result.exit_code == 1 and f"no scores of the text {TEXTS[-1]}" in result.output
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,15 @@ class Warnings:
         "[W003] The labels {labels} of component '{name}' have no positive example in the "
         "training data: the model can only learn never to predict them."
     )
+    W004 = (
+        "[W004] The component '{name}' was initialized with {count} text(s), none of them "
+        "annotated, and knows only their words. Give all training examples: "
+        "nlp.initialize(lambda: examples)."
+    )
+    W005 = (
+        "[W005] '{name}' does not learn the labels {labels} of the training data: they are not "
+        "among the labels it was given. Leave them to another component, or add them."
+    )
     W010 = "[W010] The curves of this training could not be {what} ({problem}). Training goes on."
     W011 = (
         "[W011] The loss of '{name}' has been at {loss} for an epoch, where {chance} is that of "
@@ -89,6 +98,10 @@ class Errors:
         "{pretrained} words, this model was given {given} words, and {common} are in both. Give "
         "pretraining and training the same file of words (spacy-rnn init-vocab), or give "
         "training none: it then takes those of the pretrained weights."
+    )
+    R111 = (
+        "[R111] {count} of the pipeline's {total} word vectors have values that are not finite "
+        "numbers. Make the vectors anew: `spacy-rnn convert-vectors` refuses such lines."
     )
 
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
@@ -515,6 +528,15 @@ class Errors:
         "[R639] {path} has no scores of the text {text}. It must have those of all TEXTS and of "
         "DEV, spelled as there."
     )
+    R640 = (
+        "[R640] --max-words shortens vocabularies of this package's embeddings, and the pipeline "
+        "has none: {names}. Leave it out."
+    )
+    R641 = (
+        "[R641] No component of {path} learns {subject}, as the teachers teach them. It has: "
+        "{found}. Give another --student, or other teachers."
+    )
+    R642 = "[R642] {path} is the current folder, which cannot be replaced. Give another one."
     R651 = (
         "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
         "{found}."

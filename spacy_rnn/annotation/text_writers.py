@@ -6,6 +6,9 @@ from typing import IO, Any, Dict, List, Optional, Union
 
 from .results import TAG_ATTRS, Annotated, Prediction, beside
 
+# The columns of annotations that are not scores.
+OWN_COLUMNS = {"label", "labels", "abstained", *TAG_ATTRS, *(f"{attr}_probs" for attr in TAG_ATTRS)}
+
 
 class JsonlWriter:
     """One object a line: the input's, and the result."""
@@ -25,7 +28,8 @@ class CsvWriter:
     """The columns of the input, then the best label, or those that count, and the score of each,
     and words with tags.
 
-    labels: Those that have a column.
+    labels: Those that have a column, of their name or, where that is another column's, `score_` and
+        their name.
     columns: The columns of the input; None for those of the first row.
     like: A result that has all columns of annotations, with which the header is written at once.
     """
@@ -76,14 +80,19 @@ class CsvWriter:
             if "abstained" in result:
                 flat["abstained"] = result["abstained"]
             # The label's own column comes first; scores follow in the order of the component.
-            flat.update({name: result["cats"].get(name) for name in self.labels})
-            flat.update(result["cats"])
+            names = dict.fromkeys([*self.labels, *result["cats"]])
+            flat.update({score_column(name): result["cats"].get(name) for name in names})
         for attr in _attrs(result):
             words = [token for token in result["tokens"] if not token["text"].isspace()]
             flat[attr] = " ".join(f"{token['text']}/{token[attr]}" for token in words)
             if any(f"{attr}_probs" in token for token in words):
                 flat[f"{attr}_probs"] = " ".join(probability_of(token, attr, 6) for token in words)
         return flat
+
+
+def score_column(label: str) -> str:
+    """The column of a label's scores: of its name, unless another column is called so."""
+    return f"score_{label}" if label in OWN_COLUMNS else label
 
 
 def _attrs(result: Dict[str, Any]) -> List[str]:

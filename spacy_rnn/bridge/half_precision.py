@@ -10,13 +10,14 @@ from thinc.api import Model
 from .shim import RNNShim
 
 
-def halve(model: Model, data: bytes) -> bytes:
-    """Saved data of a model, with its weights rounded to half precision."""
+def halve(model: Model, data: bytes, *, thincs: bool = True) -> bytes:
+    """Saved data of a model, with its weights rounded to half precision.
+
+    thincs: Also those of thinc's own layers, which spaCy's components would not load in float32.
+    """
     msg = srsly.msgpack_loads(data)
-    msg["params"] = [
-        {name: None if value is None else value.astype("float16") for name, value in params.items()}
-        for params in msg["params"]
-    ]
+    for params in msg["params"] if thincs else ():
+        params.update({n: v.astype("float16") for n, v in params.items() if v is not None})
     for node, states in zip(model.walk(), msg["shims"]):
         for i, shim in enumerate(node.shims):
             if isinstance(shim, RNNShim):

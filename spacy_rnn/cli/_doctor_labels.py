@@ -38,7 +38,7 @@ def components_with_labels(setup: Setup) -> Dict[str, Labelled]:
 def labels_of(pipe: Labelled, eg: Example) -> Tuple[str, ...]:
     """What is true of a text: its categories, or the tags of all of its tokens."""
     if isinstance(pipe, TextCatLSTM):
-        cats = with_hard_cats(eg, pipe.exclusive_classes).reference.cats
+        cats = with_hard_cats(eg, pipe.own_cats(eg), pipe.exclusive_classes).reference.cats
         return tuple(sorted(label for label, value in cats.items() if value == 1.0))
     gold, attr = eg.reference, ATTRS[pipe.cfg["attr"]]
     tags = gold.to_array(attr)[gold.to_array(IS_SPACE) == 0]

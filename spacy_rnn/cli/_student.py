@@ -4,18 +4,40 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.cli.train import train
-from spacy.util import load_config, load_model_from_config
+from spacy.schemas import ConfigSchemaTraining
+from spacy.util import load_config, load_model_from_config, registry
 
+from ..annotation.results import Writers, find_writers
 from ..corpus.files import require_path
 from ..errors import Errors
 from ._app import parse_overrides
+from ._teachers import Subject
 
 
 class Student(NamedTuple):
-    """A training config, and the settings that it is trained with."""
+    """A training config, the settings that it is trained with, and who writes what in its
+    pipeline."""
 
     config: Path
     overrides: Dict[str, Any]
+    writers: Writers
+
+    def require(self, subject: Subject, exclusive: bool) -> None:
+        """RAISES: ValueError if no component of the pipeline learns this.
+
+        exclusive: Whether categories exclude each other.
+        """
+        cats, tags = self.writers.cats, self.writers.tags.values()
+        if subject != Subject.cats:
+            learns = any(subject.value in attrs for attrs in tags)
+            kind = ""
+        else:
+            learns = bool(cats) and exclusive == (self.writers.threshold is None)
+            kind = " that exclude each other" if exclusive else " that do not exclude each other"
+        if not learns:
+            found = ", ".join([*cats, *self.writers.tags])
+            what = f"{subject.value}{kind}"
+            raise ValueError(Errors.R641.format(path=self.config, subject=what, found=found))
 
     def train(self, output: Path, gpu_id: int) -> None:
         """Train by `spacy train` into model-best and model-last of a folder."""
@@ -57,5 +79,6 @@ def find_student(
     for variable in ("${paths.train}", "${paths.dev}"):
         if variable not in loaded.to_str(interpolate=False):
             raise ValueError(Errors.R632.format(path=config, variable=variable))
-    load_model_from_config(loaded.interpolate(), auto_fill=True)
-    return Student(config, overrides)
+    nlp = load_model_from_config(loaded.interpolate(), auto_fill=True)
+    registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
+    return Student(config, overrides, find_writers(nlp))

@@ -54,7 +54,9 @@ class Teacher(NamedTuple):
 
     def require_scores(self, texts: Sequence[str]) -> None:
         """RAISES: ValueError if this is a file of scores, and does not have those of a text."""
-        for text in texts if self.scores is not None else ():
+        if self.scores is None:
+            return
+        for text in texts:
             if text not in self.scores:
                 raise ValueError(Errors.R639.format(path=self.name, text=shorten(text)))
 

@@ -75,7 +75,10 @@ class BadLines:
 
 
 def check_output(output: Path, force: bool) -> None:
-    """RAISES: ValueError if it is a file, or a folder with something in it, unless forced."""
+    """RAISES: ValueError if it is a file, the folder that one is in, or one with something in it,
+    unless forced."""
+    if output.resolve() == Path.cwd():
+        raise ValueError(Errors.R642.format(path=output))
     if output.is_dir() and (force or not any(output.iterdir())):
         return
     if output.exists():

@@ -21,7 +21,7 @@ from ..whole_file import write_whole
 from ._app import app, errors_as_messages, import_code, use_gpu
 from ._bad_rows import BadRows, say
 from ._scores_file import load_scores
-from ._student import find_student, split_arguments
+from ._student import Student, find_student, split_arguments
 from ._teach_cats import CatsTeachers
 from ._teach_tags import TagTeachers
 from ._teachers import (
@@ -112,7 +112,7 @@ def distill(
         rows = read_texts(texts, text_column, Layout(None, delimiter, encoding))
         use_gpu(gpu_id)
         teachers = [load_teacher(name, text_column) for name in names]
-        together, held_out = prepare_teachers(teachers, dev, gold, learn)
+        together, held_out = prepare_teachers(teachers, dev, gold, learn, pupil)
         bad_path = Path(f"{output}.bad.jsonl")
         with BadRows(bad_path) as bad:
             max_length = min(teacher.nlp.max_length for teacher in teachers)
@@ -171,12 +171,16 @@ def load_teacher(name: str, text_column: str) -> Teacher:
 
 
 def prepare_teachers(
-    pipelines: Sequence[Teacher], dev: Path, gold: Optional[Path], learn: Optional[Subject]
+    pipelines: Sequence[Teacher],
+    dev: Path,
+    gold: Optional[Path],
+    learn: Optional[Subject],
+    pupil: Optional[Student],
 ) -> Tuple[Teachers, HeldOut]:
     """Load what is annotated, fit the teachers on dev, and print how good they are there.
 
-    RAISES: OSError or ValueError for teachers that do not teach the same, and for files that cannot
-        be read, or are not annotated with what is to be learned.
+    RAISES: OSError or ValueError for teachers that do not teach the same, for a student that does
+        not learn it, and for files that cannot be read, or are not annotated with it.
     """
     vocab = pipelines[0].nlp.vocab
     dev_docs = read_docs(dev, vocab)
@@ -187,6 +191,8 @@ def prepare_teachers(
         require_annotated(gold_docs, gold, [subject])
     cats = subject == Subject.cats
     teachers: Teachers = CatsTeachers(pipelines) if cats else TagTeachers(pipelines, subject)
+    if pupil is not None:
+        pupil.require(subject, getattr(teachers, "exclusive", False))
     print_reports(teachers.fit(dev_docs), getattr(teachers, "blend", None))
     return teachers, HeldOut(dev_docs, gold_docs)
 

@@ -2,16 +2,21 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, Tuple
+from typing import Any, Dict, Iterator, Sequence, Tuple
 
 import numpy
 import spacy
 import typer
 from spacy.language import Language
-from spacy.tokens import DocBin
+from spacy.tokens import Doc
+from thinc.api import Model
 from wasabi import msg
 
+from ..annotation.pipelines import check_model
 from ..bridge.half_precision import halve
+from ..bridge.shim import shims_of
+from ..corpus.files import require_path
+from ..corpus.spacy_files import read_docs
 from ..errors import Errors
 from ..pipeline.checksums import write_checksums
 from ._app import app, errors_as_messages
@@ -44,10 +49,12 @@ def shrink(
     with errors_as_messages():
         if output.exists():
             raise ValueError(Errors.R617.format(path=output))
+        require_path(texts, "Give a .spacy file of texts.")
+        check_model(model)
         nlp = spacy.load(model)
         if max_words:
             keep_words(nlp, max_words)
-        docs = DocBin().from_disk(texts)
+        docs = list(read_docs(texts, nlp.vocab))
         before = scores_of(nlp, docs)
         output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=output.parent) as folder:
@@ -61,11 +68,16 @@ def shrink(
 
 
 def keep_words(nlp: Language, count: int) -> None:
-    """Forget the rarer words of each vocabulary. count: How many words each keeps."""
-    for _, pipe in _our_pipes(nlp):
-        for node in pipe.model.walk():
-            if "keep_words" in node.attrs:
-                node.attrs["keep_words"](node, count)
+    """Forget the rarer words of each vocabulary. count: How many words each keeps.
+
+    RAISES: ValueError if there is no vocabulary.
+    """
+    layers = [node for _, pipe in _with_our_layers(nlp) for node in pipe.model.walk()]
+    layers = [node for node in layers if "keep_words" in node.attrs]
+    if not layers:
+        raise ValueError(Errors.R640.format(names=nlp.pipe_names))
+    for node in layers:
+        node.attrs["keep_words"](node, count)
 
 
 def check_scores(before: Dict[str, Any], after: Dict[str, Any], tolerance: float) -> float:
@@ -76,7 +88,7 @@ def check_scores(before: Dict[str, Any], after: Dict[str, Any], tolerance: float
     return moved
 
 
-def scores_of(nlp: Language, texts: DocBin) -> Dict[str, numpy.ndarray]:
+def scores_of(nlp: Language, texts: Sequence[Doc]) -> Dict[str, numpy.ndarray]:
     """The probabilities that each component of this package gives.
 
     RAISES: ValueError if there is no such component.
@@ -84,7 +96,8 @@ def scores_of(nlp: Language, texts: DocBin) -> Dict[str, numpy.ndarray]:
     pipes = dict(_our_pipes(nlp))
     if not pipes:
         raise ValueError(Errors.R619.format(names=nlp.pipe_names))
-    docs = [nlp.make_doc(doc.text) for doc in texts.get_docs(nlp.vocab)]
+    # With what the other components write, as a shared tok2vec.
+    docs = list(nlp.pipe(doc.text for doc in texts))
     found: Dict[str, numpy.ndarray] = {}
     for name, pipe in pipes.items():
         probs: Any = pipe.predict_proba(docs) if hasattr(pipe, "predict_proba") else None
@@ -97,12 +110,20 @@ def _our_pipes(nlp: Language) -> Iterator[Tuple[str, Any]]:
     return ((n, pipe) for n, pipe in nlp.pipeline if type(pipe).__module__.startswith(OURS))
 
 
+def _with_our_layers(nlp: Language) -> Iterator[Tuple[str, Any]]:
+    """The components that have layers of ours, as a shared tok2vec of spaCy's may have."""
+    models = ((name, pipe, getattr(pipe, "model", None)) for name, pipe in nlp.pipeline)
+    return ((n, pipe) for n, pipe, m in models if isinstance(m, Model) and shims_of(m))
+
+
 def halve_weights(nlp: Language, folder: Path) -> None:
-    """Round the weights of our components to half precision, in a saved pipeline."""
-    for name, pipe in _our_pipes(nlp):
+    """Round the weights of our layers to half precision, in a saved pipeline."""
+    ours = dict(_our_pipes(nlp))
+    for name, pipe in {**ours, **dict(_with_our_layers(nlp))}.items():
         file = folder / name / "model"
-        file.write_bytes(halve(pipe.model, file.read_bytes()))
-        write_checksums(folder / name)
+        file.write_bytes(halve(pipe.model, file.read_bytes(), thincs=name in ours))
+        if name in ours:
+            write_checksums(folder / name)
 
 
 def drop_strings(nlp: Language, folder: Path) -> None:

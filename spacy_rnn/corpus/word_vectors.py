@@ -128,6 +128,9 @@ def _problem_of(row: Row, source: Source, seen: Set[str], before: int) -> Option
         return f"the file should have {source.size} words, and has more"
     if not row.word:
         return "there is no word before the numbers"
+    word, tab, number = row.word.rpartition("\t")
+    if tab and _NUMBER.fullmatch(number):
+        return f"a tab stands between '{word}' and its first number: it should be a space"
     if row.word in seen:
         return f"the word '{row.word}' was there before"
     if not numpy.isfinite(row.vector).all():
@@ -171,7 +174,7 @@ def _parse(number: int, line: str, width: int) -> Row:
     word, *values = line.rstrip(" \t\r\n").rsplit(" ", width)
     more = " " in word and _NUMBER.fullmatch(word.rpartition(" ")[2])
     if len(values) < width or more:
-        found = len(line.split()) - 1
+        found = max(len(line.split()) - 1, 0)
         return Row(number, word, None, f"there are {found} numbers, but {width} are expected")
     try:
         return Row(number, word, _to_vector(values))

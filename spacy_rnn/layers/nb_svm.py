@@ -1,7 +1,8 @@
 """`spacy-rnn.NBSVM.v1`: a linear model over n-grams, fitted before the net beside it learns."""
 
 import hashlib
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import numpy
 from spacy.attrs import intify_attr
@@ -23,8 +24,9 @@ from .running import Running, States
 from .temperature import fit_temperature
 from .windows import CPU, ngrams_that_end, windows_of
 
-# So many times the n-grams that are kept are fitted first, to see which ones say most.
-CANDIDATES = 4
+# So many times the n-grams that are kept are fitted first, to see which ones say most. With many
+# labels fewer, as the fit takes some 100 bytes for each of these weights.
+CANDIDATES, MAX_WEIGHTS = 4, 1 << 24
 # Parts of the corpus. What the net learns beside is told by a fit to the others.
 FOLDS = 5
 
@@ -104,6 +106,20 @@ class HeldOut:
         self.logits = logits or {}
 
 
+@contextmanager
+def as_in_prediction(model: Model) -> Iterator[None]:
+    """Let fitted layers of a model say in training what they say in prediction."""
+    layers = [node for node in model.walk() if "held_out" in node.attrs]
+    before = [{name: node.attrs[name] for name in ("held_out", "dropout")} for node in layers]
+    for node in layers:
+        node.attrs.update(held_out=HeldOut(), dropout=0.0)
+    try:
+        yield
+    finally:
+        for node, attrs in zip(layers, before):
+            node.attrs.update(attrs)
+
+
 serialize_attr.register(HeldOut, lambda _, value, *where: b"")
 deserialize_attr.register(HeldOut, lambda _, data, *where: HeldOut())
 
@@ -133,14 +149,15 @@ def fit_labels(model: Model, corpus: CorpusKeys, target: Target) -> None:
     texts = corpus.texts[intify_attr(attrs["attr"])]
     words, lengths = numpy.concatenate(texts), lengths_of(texts)
     least = corpus.min_count(attrs["min_count"])
-    size, tail, most = attrs["ngram_size"], attrs["tail"], CANDIDATES * attrs["max_size"]
+    size, tail, kept = attrs["ngram_size"], attrs["tail"], attrs["max_size"]
+    most = max(kept, min(CANDIDATES * kept, MAX_WEIGHTS // target.truths.shape[1]))
     keys, bags = count_ngrams(words, lengths, size, least, most, tail)
     if not len(keys):
         return
     fitted = fit_nb_svm(bags, len(keys), target, attrs["C"])
-    if len(keys) > attrs["max_size"]:
-        kept = strongest(fitted, attrs["max_size"])
-        keys, fitted = keys[kept], fit_nb_svm(bags.keep(kept), kept.sum(), target, attrs["C"])
+    if len(keys) > kept:
+        chosen = strongest(fitted, kept)
+        keys, fitted = keys[chosen], fit_nb_svm(bags.keep(chosen), chosen.sum(), target, attrs["C"])
     attrs["ngrams"] = NgramTable(keys)
     names = [_name_of(text) for text in texts]
     logits = _held_out_logits(names, bags, target, least, attrs["C"])
@@ -232,7 +249,9 @@ def resize_output(model: Model, new_nO: int) -> Model:
             params[name] = xp.concatenate((params[name], zeros), axis=-1)
             # thinc keeps the dimensions of a layer that has parameters.
             model.set_param(name, None)
-        model.attrs["held_out"] = HeldOut()
+        logits: Any = model.attrs["held_out"].logits
+        logits = {text: numpy.append(row, numpy.zeros(more, "f")) for text, row in logits.items()}
+        model.attrs["held_out"] = HeldOut(logits)
     model.set_param("scale", None)
     model.set_dim("nO", new_nO, force=True)
     for name, value in params.items():

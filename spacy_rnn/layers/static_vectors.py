@@ -19,7 +19,7 @@ from ..errors import Errors
 from ..types import RowsOut, TokensIn
 from ..vocabulary.cooccurrence import scale_of
 from ..vocabulary.learning import CorpusKeys
-from ..vocabulary.pretrained import log_coverage, look_up, look_up_words
+from ..vocabulary.pretrained import log_coverage, look_up, look_up_words, require_finite
 from .checks import check_at_least, check_rate
 from .running import TokensAlone
 
@@ -126,13 +126,14 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
     """Make the projection. Without documents, whose vocabulary has the vectors, it stays as it
     is: spaCy calls again with some.
 
-    RAISES: ValueError if the pipeline has no vectors.
+    RAISES: ValueError if the pipeline has no vectors, or some that are not finite numbers.
     """
     if not X:
         return
     vectors, width = X[0].vocab.vectors, model.get_dim("nO")
     if not vectors.shape[0]:
         raise ValueError(Errors.R107.format(name="StaticVectors"))
+    require_finite(vectors)
     shim, in_features = shim_of(model), vectors.shape[1]
     shim.build(in_features=in_features, out_features=width, **model.attrs["settings"])
     sample = get_array_ops(vectors.data).to_numpy(vectors.data[:SAMPLE])

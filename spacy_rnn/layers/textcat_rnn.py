@@ -21,9 +21,9 @@ from .running import Chain, Running, States, running_form
 from .temperature import Temperature
 from .truncate import truncate
 
-# The bias of a label added after training, for labels that exclude each other or not:
-# so low that the scores of the others stay as they are, and a way back is left.
-NEW_LABEL_BIAS = {True: -30.0, False: -5.0}
+# The bias of a label added after training, for labels that exclude each other or not: so low that
+# the scores of the others hardly move, and no lower, as it has to be learned from there.
+NEW_LABEL_BIAS = {True: -14.0, False: -5.0}
 
 
 @registry.architectures("spacy-rnn.TextCatRNN.v2")

@@ -20,7 +20,7 @@ from ..errors import Errors
 from ..types import RowsOut, TokensIn
 from ..vocabulary.cooccurrence import WINDOW, cooccurrence_vectors, scaled
 from ..vocabulary.learning import CorpusKeys
-from ..vocabulary.pretrained import log_coverage, look_up_words
+from ..vocabulary.pretrained import log_coverage, look_up_words, require_finite
 from ..vocabulary.word_table import WordTable
 from .checks import check_at_least, check_attr, check_choice, check_rate
 from .running import TokensAlone
@@ -215,10 +215,11 @@ def pretrained(table: WordTable, vocab: Vocab, width: int) -> Tensor:
     narrower ones, rows start near zero.
 
     RETURNS: A tensor of shape (len(table), width).
-    RAISES: ValueError if there are no vectors.
+    RAISES: ValueError if there are no vectors, or some that are not finite numbers.
     """
     if not vocab.vectors.shape[0]:
         raise ValueError(Errors.R106.format(width=width))
+    require_finite(vocab.vectors)
     data, rows = look_up_words(vocab.vectors, table.words)
     known = torch.from_numpy(rows)
     found = torch.from_numpy(get_array_ops(data).to_numpy(data)).float()[known]

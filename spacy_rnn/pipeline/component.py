@@ -1,17 +1,18 @@
 """How the components learn: what a classifier and a tagger share."""
 
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
+import warnings
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy
 from spacy.errors import Errors as SpacyErrors
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from thinc.api import set_dropout_rate
+from thinc.api import Model, set_dropout_rate
 
 from ..bridge.shim import shims_of
 from ..bridge.tokens import Tokens, parts_by_tokens
 from ..engine.forks import forks_wait
-from ..errors import Errors
+from ..errors import Errors, Warnings
 from ..vocabulary.learning import CorpusKeys, learn_vocab, learners_in, set_vocab
 from .representation import Represented
 from .safe_loading import SafeLoading
@@ -27,6 +28,8 @@ class Component(Represented, SafeLoading):
     # Where spaCy's `resume_training` puts a copy of the model.
     _rehearsal_model: Any = None
     finish_update: Callable[[Any], None]
+    # The layers whose words `initialize` was given, to learn their own the next time.
+    _given: Sequence[Model] = ()
     # The mean loss of guessing by how frequent labels are in the texts that the component was
     # initialized with. None where these do not say: see `training.chance`.
     chance_loss: Optional[float] = None
@@ -49,7 +52,8 @@ class Component(Represented, SafeLoading):
         """
         examples = self._validated(examples, "update")
         self._check_truths(examples)
-        return self._step(examples, self._learn_batch, drop, sgd, losses)
+        learned_from = examples if any(map(self._says_anything, examples)) else []
+        return self._step(learned_from, self._learn_batch, drop, sgd, losses)
 
     def rehearse(
         self,
@@ -123,6 +127,10 @@ class Component(Represented, SafeLoading):
     def _check_truths(self, examples: List[Example]) -> None:
         """RAISES: ValueError for annotations that cannot be learned from."""
 
+    def _says_anything(self, eg: Example) -> bool:
+        """Whether there is something to learn from an example."""
+        return True
+
     def _read_corpus(
         self,
         get_examples: Callable[[], Iterable[Example]],
@@ -136,8 +144,12 @@ class Component(Represented, SafeLoading):
             # Raises. Not called otherwise, since it reads the whole corpus.
             validate_get_examples(get_examples, f"{type(self).__name__}.initialize")
         layers = learners_in(self.model)
+        for layer in self._given:
+            layer.attrs["learn"] = True
+        learning = [layer for layer in layers if layer.attrs.get("learn")]
         if vocab is not None:
             set_vocab(layers, list(vocab))
+        self._given = [layer for layer in learning if not layer.attrs["learn"]]
 
         def docs() -> Iterator[Doc]:
             for eg in get_examples():
@@ -145,6 +157,12 @@ class Component(Represented, SafeLoading):
                 yield eg.predicted
 
         return learn_vocab(layers, docs())
+
+    def _warn_of_no_annotation(self, count: int) -> None:
+        """Of a component that has nothing to learn its words from. count: How many texts it was
+        initialized with."""
+        if any(layer.attrs.get("learn", True) for layer in learners_in(self.model)):
+            warnings.warn(Warnings.W004.format(name=self.name, count=count), stacklevel=5)
 
     def _check_process(self) -> None:
         if self.model.ops.device_type != "cpu" and not all(

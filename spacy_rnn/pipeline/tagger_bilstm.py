@@ -211,6 +211,8 @@ class TaggerBiLSTM(Component, Tagger):
         self._read_corpus(get_examples, vocab, counts.add)
         if not counts.words:
             raise TypeError(Errors.R301.format(name=self.name))
+        if not counts.tags and self.labels:
+            self._warn_of_no_annotation(len(counts.words))
         self.model.attrs["seen_words"] = numpy.unique(numpy.concatenate(counts.words))
         positive = sorted(tag for tag in counts.tags if not self._is_negative(tag))
         self.chance_loss = self._chance_of([counts.tags[tag] for tag in positive])
@@ -402,6 +404,9 @@ class TaggerBiLSTM(Component, Tagger):
             return {self.name: 0.0}
         rows, _ = self._truths(examples, self._tokens_of([eg.predicted for eg in examples]))
         return {self.name: float((rows >= 0).sum())}
+
+    def _says_anything(self, eg: Example) -> bool:
+        return bool(eg.reference.has_annotation(self.cfg["attr"]))
 
     def _truths(
         self, examples: List[Example], tokens: Tokens

@@ -4,9 +4,10 @@ import numbers
 import warnings
 from collections import Counter
 from functools import partial
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy
+from spacy.errors import Errors as SpacyErrors
 from spacy.language import Language
 from spacy.pipeline.textcat import TextCategorizer
 from spacy.tokens import Doc
@@ -22,6 +23,7 @@ from ..bridge.tokens import Tokens, lengths_of
 from ..configs import defaults_of
 from ..engine.forks import forks_wait
 from ..errors import Errors, Warnings
+from ..layers.nb_svm import as_in_prediction
 from ..layers.running import running_form
 from ..layers.span_scores import reader_of_documents
 from ..layers.temperature import can_be_calibrated, set_temperature
@@ -119,7 +121,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
     factory = "textcat_lstm"
     exclusive_classes = True
-    learned = ("labels", "positive_label", "balanced_weights")
+    learned = ("labels", "positive_label", "balanced_weights", "other_labels")
 
     def __init__(
         self,
@@ -148,6 +150,8 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         self.check_settings(self.cfg)
         # What "balanced" came to: learned in `initialize`, saved with the component.
         self.cfg["balanced_weights"] = {}
+        # Labels of the corpus of `initialize` that are not among those it was given.
+        self.cfg["other_labels"] = []
         self.remember_settings()
         if span_cats:
             SpanCats(name, self).register()
@@ -204,7 +208,8 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         get_examples: Gives all training examples.
         nlp: The pipeline that the component is part of.
-        labels: Labels to use, instead of those found in the data.
+        labels: Labels to use, instead of those found in the data. Others of the data are left to
+            other components.
         positive_label: The label that the score is about, of two.
         vocab: Words to use, most frequent first, instead of those found in the data.
         RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
@@ -228,19 +233,28 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         if self.semi_supervised is not None and self.semi_supervised.reads_texts:
             self.semi_supervised.texts.check()
         counts = CorpusCounts()
+        names = None if labels is None else list(labels)
+        others = self.cfg["other_labels"] = []
 
         def count(eg: Example) -> None:
+            if names is not None:
+                found = eg.reference.cats
+                others.extend(n for n in found if n not in names and n not in others)
             self._validate_categories([eg])
             counts.add(eg)
 
         counts.words = self._read_corpus(get_examples, vocab, count)
         if not counts.lengths:
             raise TypeError(Errors.R301.format(name=self.name))
-        if labels is None and not self.labels:
+        if names is None and not self.labels:
             # Where labels are given, the examples may be a few of many.
             self._check_contrast(counts)
-        names = list(counts.labels if labels is None else labels)
+        names = list(counts.labels) if names is None else names
+        if not counts.labels:
+            self._warn_of_no_annotation(len(counts.lengths))
         self._warn_of_unseen(counts, names)
+        if others:
+            warnings.warn(Warnings.W005.format(name=self.name, labels=others), stacklevel=3)
         if self.cfg["class_weight"] == "balanced":
             self.cfg["balanced_weights"] = self._balanced_weights(counts, names)
         for node in self.model.walk():
@@ -274,55 +288,46 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
                 raise self._error(Errors.R305, label=label, labels=self.labels)
 
     def _start(self, counts: "CorpusCounts") -> None:
-        """Begin with what labels alone say, before the net learns: how frequent they are, and a
-        fit to them of layers that are fitted."""
-        self._start_from_frequencies(counts)
-        layers = [node for node in learners_in(self.model) if "fit_labels" in node.attrs]
-        if not layers:
-            return
+        """Begin with what labels alone say, before the net learns: how frequent they are, since a
+        bias would take hundreds of steps to the scores of a rare one; and a fit to them of layers
+        that are fitted."""
+        self.chance_loss = self._find_chance(counts)
         target = self._target(counts)
+        if self.labels and "start_from" in self.model.attrs:
+            self.model.attrs["start_from"](self.model, target.log_frequencies())
+        layers = [node for node in learners_in(self.model) if "fit_labels" in node.attrs]
         shown = {"disable": None if sum(counts.lengths) > LONG_FIT else True, "leave": False}
         for layer in layers:
             with tqdm(desc="Fitting n-grams to labels", bar_format="{desc} ...", **shown):
                 layer.attrs["fit_labels"](layer, counts.words, target)
 
     def _target(self, counts: "CorpusCounts") -> Target:
-        """What is known of all texts of a corpus."""
-        shape = len(counts.cats), len(self.labels)
-        truths, known = numpy.zeros(shape, dtype="float32"), numpy.zeros(shape, dtype="float32")
-        for truth, is_known, cats in zip(truths, known, counts.cats):
-            for i, label in enumerate(self.labels):
-                truth[i], is_known[i] = cats.get(label, 0.0), label in cats
+        """What is known of all texts of a corpus, and how much each counts."""
+        truths, known = self._truths_of(counts.cats)
         weights = self.model.ops.to_numpy(self._weights())
-        return Target(truths, numpy.where(truths > 0, weights, 1.0) * known, self.exclusive_classes)
+        return Target(truths, self._weigh(truths, weights) * known, self.exclusive_classes)
 
-    def _start_from_frequencies(self, counts: "CorpusCounts") -> None:
-        """Begin with scores as frequent as the labels are: a bias would take hundreds of steps
-        to get to those of a rare one. Not where some label has no example: the texts may be the
-        first ones of a sorted stream."""
+    def _weigh(self, truths: numpy.ndarray, weights: numpy.ndarray) -> numpy.ndarray:
+        """How much each truth counts, as in the loss. weights: Of labels, of shape (1, labels)."""
+        return numpy.where(truths > 0, weights, numpy.float32(1.0))
+
+    def _find_chance(self, counts: "CorpusCounts") -> Optional[float]:
+        """The loss of guessing by how frequent labels are. None where texts are of one label only:
+        they may be the first ones of a sorted stream."""
+        if sum(map(counts.has, self.labels)) < (2 if self.exclusive_classes else 1):
+            return None
         positive, negative = (
             numpy.asarray([number[label] for label in self.labels], dtype="float32")
             for number in (counts.positive, counts.negative)
         )
-        self.chance_loss = None
-        if not len(positive) or not all(map(counts.has, self.labels)):
-            return
         weights = self.model.ops.to_numpy(self._weights())[0]
-        self.chance_loss = self._chance_of(positive, negative, weights)
-        if "start_from" in self.model.attrs:
-            logits = self._logits_of(positive * weights, negative)
-            self.model.attrs["start_from"](self.model, logits)
+        return self._chance_of(positive, negative, weights)
 
     def _chance_of(
         self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray
     ) -> float:
         """The loss of guessing, of labels that are so often true, and so often not."""
         return chance_of_exclusive(positive, weights, self.cfg["label_smoothing"])
-
-    def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
-        """The logits of labels that are so often true, and so often not."""
-        logits = numpy.log(positive)
-        return logits - logits.mean()
 
     def predict(self, docs: Iterable[Doc]) -> Floats2d:
         """Score documents without changing them.
@@ -388,12 +393,11 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Logits, truths, and whether they are known: of the examples that say anything."""
         validate_examples(examples, f"{type(self).__name__}.calibrate")
         self._validate_categories(examples)
-        truths, known = self._truths_of(examples)
+        truths, known = self._truths_of(cats_of(examples))
         if self.exclusive_classes:
             # Rounded values sum to almost 1.
             totals = truths.sum(axis=1, keepdims=True)
             truths = numpy.divide(truths, totals, out=truths, where=totals > 0)
-            known = numpy.repeat(totals > 0, len(self.labels), axis=1)
         used = numpy.flatnonzero(known.any(axis=1))
         if len(used):
             docs = [examples[i].predicted for i in used]
@@ -476,19 +480,26 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             for doc, is_sure in zip(docs, sure):
                 abstained.note(doc, self.name, not is_sure)
 
-    def _step(self, *args: Any) -> Dict[str, float]:
-        for model in (self.model, self._rehearsal_model):
-            if model is not None:
-                set_temperature(model, 1.0)
-        return super()._step(*args)
-
     def _forward(self, model: Any, tokens: Tokens, is_train: bool) -> Tuple[Any, Callable]:
         return model(tokens.docs, is_train)
 
     def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
         return self.get_loss(examples, scores)
 
+    def _says_anything(self, eg: Example) -> bool:
+        if self.semi_supervised is not None and self.semi_supervised.on:
+            return True
+        return bool(self._truths_of([eg.reference.cats])[1].any())
+
+    def _rehearse_batch(self, examples: List[Example], tokens: Tokens) -> Dict[str, float]:
+        for model in (self.model, self._rehearsal_model):
+            set_temperature(model, 1.0)
+        # The copy says what it says in prediction: what is fitted has to be the same there.
+        with as_in_prediction(self.model):
+            return super()._rehearse_batch(examples, tokens)
+
     def _learn_batch(self, examples: List[Example], tokens: Tokens) -> Dict[str, float]:
+        set_temperature(self.model, 1.0)
         settings = self.semi_supervised
         if settings is None or not settings.on:
             return super()._learn_batch(examples, tokens)
@@ -507,8 +518,10 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             self.semi_supervised.texts.set_progress(progress)
 
     def _check_truths(self, examples: List[Example]) -> None:
+        if not self.labels:
+            raise ValueError(SpacyErrors.E109.format(name=self.name))
         for eg in examples:
-            unknown = [label for label in eg.reference.cats if label not in self.cfg["labels"]]
+            unknown = [label for label in self.own_cats(eg) if label not in self.cfg["labels"]]
             if unknown:
                 text, allowed = start_of(eg.reference), self.labels
                 raise self._error(Errors.R315, label=unknown[0], text=text, allowed=allowed)
@@ -524,12 +537,13 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             the logits, of shape (examples, labels).
         RAISES: ValueError if a score is not a number.
         """
+        examples = list(examples)
         validate_examples(examples, f"{type(self).__name__}.get_loss")
         xp: Any = self.model.ops.xp
         if not xp.isfinite(scores).all():
-            raise self._not_a_number(list(examples))
+            raise self._not_a_number(examples)
         ops: Any = self.model.ops
-        truths, known = map(ops.asarray2f, self._truths_of(list(examples)))
+        truths, known = map(ops.asarray2f, self._truths_of(cats_of(examples)))
         return self._cross_entropy(scores, truths, known)
 
     def loss_counts(self, examples: List[Example]) -> Dict[str, float]:
@@ -538,7 +552,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         examples: The batch.
         """
-        known = self._count_known(*self._truths_of(examples))
+        known = self._count_known(*self._truths_of(cats_of(examples)))
         names = (self.name, f"{self.name}.adversarial")
         others = (f"{self.name}.entropy", f"{self.name}.virtual_adversarial")
         return {**dict.fromkeys(names, known), **dict.fromkeys(others, float(len(examples)))}
@@ -547,18 +561,18 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """How many truths a batch has. truths, known: As from `_truths_of`."""
         return float(truths.sum())
 
-    def _truths_of(self, examples: List[Example]) -> Tuple[numpy.ndarray, numpy.ndarray]:
-        """What examples say of each label, and 1 where they say anything: both of shape (examples,
-        labels). Of labels that exclude each other, those that are not named are false."""
-        shape = len(examples), len(self.labels)
-        truths, known = numpy.zeros(shape, dtype="f"), numpy.ones(shape, dtype="f")
-        for i, eg in enumerate(examples):
-            for j, label in enumerate(self.labels):
-                if label in eg.reference.cats:
-                    truths[i, j] = eg.reference.cats[label]
-                elif self.support_missing_values:
-                    known[i, j] = 0.0
-        return truths, known
+    def _truths_of(self, cats: Sequence[Dict[str, float]]) -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """What the categories of texts say of each label, and 1 where they say anything: both of
+        shape (texts, labels). Of labels that exclude each other, those that are not named are
+        false, and where none is true, nothing is known."""
+        labels = self.labels
+        truths = [[found.get(label, 0.0) for label in labels] for found in cats]
+        known = [[label in found for label in labels] for found in cats]
+        shape = len(cats), len(labels)
+        arrays = [numpy.asarray(rows, dtype="float32").reshape(shape) for rows in (truths, known)]
+        if self.exclusive_classes:
+            arrays[1][:] = arrays[0].any(axis=1, keepdims=True)
+        return arrays[0], arrays[1]
 
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         return softmax_cross_entropy(
@@ -580,29 +594,38 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         RAISES: ValueError for a value outside of 0 to 1.
         """
-        known = [eg for eg in examples if eg.reference.cats]
-        for eg in known:
+        known = [(eg, self.own_cats(eg)) for eg in examples]
+        for eg, _ in known:
             self._check_values(eg.reference)
-        return super().score([with_hard_cats(eg, self.exclusive_classes) for eg in known], **kwargs)
+        return super().score(
+            [with_hard_cats(eg, cats, self.exclusive_classes) for eg, cats in known if cats],
+            **kwargs,
+        )
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
             self._check_values(eg.reference)
             if self.exclusive_classes:
-                self._check_sum(eg.reference)
+                self._check_sum(eg)
+
+    def own_cats(self, eg: Example) -> Dict[str, float]:
+        """The categories of an example, without those that are left to other components."""
+        others, cats = self.cfg.get("other_labels"), eg.reference.cats
+        return {n: value for n, value in cats.items() if n not in others} if others else cats
 
     def _check_values(self, doc: Doc) -> None:
         for label, value in doc.cats.items():
             if not is_probability(value):
                 raise self._error(Errors.R302, label=label, value=value, text=start_of(doc))
 
-    def _check_sum(self, doc: Doc) -> None:
-        true = [label for label, value in doc.cats.items() if value == 1.0]
+    def _check_sum(self, eg: Example) -> None:
+        cats, text = self.own_cats(eg), start_of(eg.reference)
+        true = [label for label, value in cats.items() if value == 1.0]
         if len(true) > 1:
-            raise self._error(Errors.R303, text=start_of(doc), labels=true)
-        total = sum(doc.cats.values())
+            raise self._error(Errors.R303, text=text, labels=true)
+        total = sum(cats.values())
         if total and abs(total - 1.0) > SUM_TOLERANCE:
-            raise self._error(Errors.R320, text=start_of(doc), total=f"{total:.4g}")
+            raise self._error(Errors.R320, text=text, total=f"{total:.4g}")
 
 
 def is_probability(value: Any) -> bool:
@@ -612,14 +635,14 @@ def is_probability(value: Any) -> bool:
     return is_number and bool(0.0 <= value <= 1.0)
 
 
-def with_hard_cats(eg: Example, exclusive: bool) -> Example:
+def with_hard_cats(eg: Example, cats: Dict[str, float], exclusive: bool) -> Example:
     """An example whose soft values are 0 and 1, for a scorer, which takes all above 0 as true.
 
-    exclusive: Whether one label is true: that of the highest value.
-    RETURNS: The example itself, if it has no soft values.
+    cats: The values of the example that count. exclusive: Whether one label is true: that of the
+        highest value.
+    RETURNS: The example itself, if it has no others.
     """
-    cats = eg.reference.cats
-    if all(value in (0.0, 1.0) for value in cats.values()):
+    if cats == eg.reference.cats and all(value in (0.0, 1.0) for value in cats.values()):
         return eg
     best = max(cats, key=lambda label: cats[label])
     reference = eg.reference.copy()
@@ -627,6 +650,11 @@ def with_hard_cats(eg: Example, exclusive: bool) -> Example:
         label: float(label == best if exclusive else value >= TRUE) for label, value in cats.items()
     }
     return Example(eg.predicted, reference)
+
+
+def cats_of(examples: Iterable[Example]) -> List[Dict[str, float]]:
+    """The categories that examples are annotated with."""
+    return [eg.reference.cats for eg in examples]
 
 
 def for_pipeline(

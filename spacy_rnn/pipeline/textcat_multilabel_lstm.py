@@ -106,8 +106,8 @@ class MultiLabelTextCatLSTM(TextCatLSTM, MultiLabel_TextCategorizer):
         self._check_weight_labels()
         self._start(counts)
 
-    def _logits_of(self, positive: numpy.ndarray, negative: numpy.ndarray) -> numpy.ndarray:
-        return numpy.log((positive + 1.0) / (negative + 1.0))
+    def _weigh(self, truths: numpy.ndarray, weights: numpy.ndarray) -> numpy.ndarray:
+        return truths * weights + (1.0 - truths)
 
     def _chance_of(
         self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray

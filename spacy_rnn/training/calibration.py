@@ -36,10 +36,12 @@ def calibrate(logits: Any, truths: Any, known: Any, exclusive: bool) -> Calibrat
     best = fit_temperature(logits, truths, known, exclusive)
     logits, truths, known = (numpy.asarray(x, dtype="float64") for x in (logits, truths, known))
     losses, errors = [], []
+    # Of soft values the highest is true, or all from a half on, as in scoring.
+    hard = truths == truths.max(axis=1, keepdims=True) if exclusive else truths >= 0.5
     for temperature in (1.0, best):
         losses.append(log_loss(logits / temperature, truths, known, exclusive))
         probs = probabilities(logits / temperature, exclusive)
-        errors.append(calibration_error(probs, truths >= 0.5, known, exclusive))
+        errors.append(calibration_error(probs, hard, known, exclusive))
     return Calibration(best, len(logits), *losses, *(error or 0.0 for error in errors))
 
 

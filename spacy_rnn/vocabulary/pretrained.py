@@ -10,6 +10,7 @@ from spacy.util import logger
 from spacy.vectors import Mode
 from thinc.backends import get_array_ops
 
+from ..errors import Errors
 from .learning import CorpusKeys
 
 
@@ -40,6 +41,14 @@ def look_up_words(vectors: Any, words: Sequence[str]) -> Tuple[Any, numpy.ndarra
         vectors.strings.add(word)
     lower = [get_string_id(word.lower()) for word in words]
     return look_up(vectors, [get_string_id(word) for word in words], lower)
+
+
+def require_finite(vectors: Any) -> None:
+    """RAISES: ValueError if some value of spaCy's `Vectors` is not a finite number."""
+    xp: Any = get_array_ops(vectors.data).xp
+    bad = int((~xp.isfinite(vectors.data).all(axis=1)).sum())
+    if bad:
+        raise ValueError(Errors.R111.format(count=bad, total=len(vectors.data)))
 
 
 def _rows_of(vectors: Any, keys: Sequence[int]) -> numpy.ndarray:

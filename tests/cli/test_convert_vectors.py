@@ -77,7 +77,7 @@ def test_says_of_the_first_bad_lines_only(source, tmp_path):
     assert result.output.count("R403") == 20 and "30 lines were left out" in result.output
 
 
-def test_what_is_there_stays_unless_forced(source, tmp_path):
+def test_what_is_there_stays_unless_forced(source, tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     assert run("convert-vectors", source, tmp_path / "out").exit_code == 0, "it was empty"
     (tmp_path / "out" / "mine").write_text("mine")
@@ -90,6 +90,10 @@ def test_what_is_there_stays_unless_forced(source, tmp_path):
     source.write_text("cat 1\n")
     assert run("convert-vectors", source, tmp_path / "out", "--force").exit_code == 0
     assert vectors_in(tmp_path / "out").shape == (1, 1) and not (tmp_path / "out" / "mine").exists()
+    monkeypatch.chdir(tmp_path / "out")
+    refused = run("convert-vectors", source, ".", "--force")
+    assert refused.exit_code == 1 and "R642" in refused.output
+    assert vectors_in(tmp_path / "out").shape == (1, 1)
     (tmp_path / "file").write_text("mine")
     refused = run("convert-vectors", source, tmp_path / "file", "--force")
     assert refused.exit_code == 1 and (tmp_path / "file").read_text() == "mine"

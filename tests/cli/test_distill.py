@@ -430,6 +430,13 @@ def test_gold_tags_of_dev_are_not_seen(made, tmp_path):
         (["first", "--student", "{made}/raw.txt"], {}, "Config.*section"),
         (["first", "--student", "{made}/paths.cfg"], {}, "R632.*paths.cfg.*{paths.dev}"),
         (["first", "--student", "{made}/good.cfg", "--nothing.a", "1"], {}, "nothing"),
+        (["first", "--student", "{made}/good.cfg", "--training.max_steps", "a"], {}, "max_steps"),
+        (["tagger", "--student", "{made}/good.cfg"], {"dev": "tags.spacy"}, "R641.*good.cfg.*pos"),
+        (
+            ["topics", "--student", "{made}/good.cfg"],
+            {"dev": "dev_topics.spacy"},
+            "R641.*cats that do not exclude each other.*It has: textcat_lstm",
+        ),
     ],
 )
 def test_one_line_says_what_is_wrong(made, tmp_path, arguments, files, message):

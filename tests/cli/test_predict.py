@@ -21,9 +21,12 @@ from spacy.training import Example
 from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
+from spacy_rnn.annotation.results import Annotated
+from spacy_rnn.annotation.text_writers import CsvWriter
 from spacy_rnn.cli import app
 from spacy_rnn.cli._prediction_files import _in_columns
 from spacy_rnn.cli.predict import find_sources
+from spacy_rnn.corpus.rows import Row
 from tests.conftest import (
     make_examples,
     make_tagged_examples,
@@ -177,6 +180,17 @@ def test_csv(models, here):
     assert all(0 < float(prob) <= 1 for prob in rows[1][6].split(" "))
     printed = predict(models / "both", "a.csv", "--probabilities", "--format", "csv").stdout
     assert list(csv.reader(io.StringIO(printed))) == rows
+
+
+def test_a_label_that_is_called_as_another_column():
+    file, cats = io.StringIO(), {"label": 0.25, "tag": 0.75}
+    writer = CsvWriter(file, list(cats))
+    assert (
+        writer.write(Annotated(Row("a", 1, {"text": "x"}, "x"), {"label": "tag", "cats": cats}))
+        is None
+    )
+    (row,) = csv.DictReader(io.StringIO(file.getvalue()))
+    assert row == {"text": "x", "label": "tag", "score_label": "0.25", "score_tag": "0.75"}
 
 
 def test_csv_of_rows_with_other_keys(models, here):

@@ -1,5 +1,7 @@
 """`spacy-rnn shrink`."""
 
+import re
+
 import numpy
 import pytest
 import spacy
@@ -7,9 +9,18 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_rnn.bridge.half_precision import halve
+from spacy_rnn.bridge.shim import shims_of
 from spacy_rnn.cli import app
+from spacy_rnn.cli.shrink import check_scores, scores_of
 from spacy_rnn.pipeline.textcat_lstm import DEFAULTS
-from tests.conftest import TEXTS, make_examples, make_tagged_examples, small_tagger, train
+from tests.conftest import (
+    TEXTS,
+    make_examples,
+    make_tagged_examples,
+    small_model,
+    small_tagger,
+    train,
+)
 
 UNSEEN = ["a wonderful mess , really", "Anna sees the terrible dog", ""]
 
@@ -149,3 +160,80 @@ def test_a_number_of_words_below_zero_is_refused(pipeline, tmp_path):
     args = (tmp_path / "model", tmp_path / "small", tmp_path / "texts.spacy", "--max-words", -1)
     assert run(*args).exit_code != 0
     assert not (tmp_path / "small").exists()
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A classifier that listens to a tok2vec of spaCy's with embeddings of this package."""
+    nlp = spacy.blank("en")
+    embed = {"@architectures": "spacy-rnn.VocabEmbed.v1", "width": 8, "min_count": 1}
+    encode = {"@architectures": "spacy-rnn.RNNEncoder.v1", "width": 8, "bidirectional": False}
+    model = {"@architectures": "spacy.Tok2Vec.v2", "embed": embed, "encode": encode}
+    nlp.add_pipe("tok2vec", config={"model": model})
+    listener = {"@architectures": "spacy.Tok2VecListener.v1", "width": 8, "upstream": "tok2vec"}
+    nlp.add_pipe("textcat_lstm", config={"model": small_model(tok2vec=listener, encode=None)})
+    examples = make_examples(nlp)
+    for node in nlp.get_pipe("tok2vec").model.walk():
+        if "set_vocab" in node.attrs:
+            node.attrs["set_vocab"](node, sorted({t.text for eg in examples for t in eg.predicted}))
+    train(nlp, examples, steps=30)
+    nlp.to_disk(tmp_path / "model")
+    DocBin(docs=[nlp.make_doc(text) for text in TEXTS]).to_disk(tmp_path / "texts.spacy")
+    return nlp
+
+
+def test_a_shared_tok2vec_is_halved_and_compared_too(shared, tmp_path):
+    paths = tmp_path / "model", tmp_path / "small", tmp_path / "texts.spacy"
+    result = run(*paths)
+    assert result.exit_code == 0, result.output
+    sizes = [(folder / "tok2vec" / "model").stat().st_size for folder in paths[:2]]
+    assert sizes[1] < 0.8 * sizes[0]
+    small = spacy.load(tmp_path / "small")
+    for text in TEXTS:
+        assert small(text).cats == pytest.approx(shared(text).cats, abs=1e-3)
+    docs = [shared.make_doc(text) for text in TEXTS]
+    before = scores_of(shared, docs)
+    assert before["textcat_lstm"] == pytest.approx(
+        numpy.asarray([list(shared(text).cats.values()) for text in TEXTS]), abs=1e-6
+    )
+    for shim in shims_of(small.get_pipe("tok2vec").model):
+        for param in shim.module.parameters():
+            param.data.zero_()
+    with pytest.raises(ValueError, match="R618"):
+        check_scores(before, scores_of(small, docs), 1e-3)
+
+
+def test_words_of_a_shared_tok2vec_are_dropped(shared, tmp_path):
+    paths = tmp_path / "model", tmp_path / "small", tmp_path / "texts.spacy"
+    assert run(*paths, "--max-words", 3).exit_code == 0
+    (words,) = (
+        node.attrs["words"]
+        for node in spacy.load(tmp_path / "small").get_pipe("tok2vec").model.walk()
+        if "words" in node.attrs
+    )
+    assert len(words.words) == 3
+
+
+def test_max_words_without_a_vocabulary_is_refused(tmp_path):
+    nlp = spacy.blank("en")
+    static = {"@architectures": "spacy-rnn.StaticVectors.v1", "width": 4}
+    nlp.vocab.set_vector("film", numpy.ones(4, dtype="float32"))
+    nlp.add_pipe("textcat_lstm", config={"model": small_model(tok2vec=static)})
+    train(nlp, make_examples(nlp), steps=1)
+    nlp.to_disk(tmp_path / "model")
+    DocBin(docs=[nlp("a")]).to_disk(tmp_path / "texts.spacy")
+    paths = tmp_path / "model", tmp_path / "small", tmp_path / "texts.spacy"
+    result = run(*paths, "--max-words", 3)
+    assert result.exit_code == 1 and "R640" in result.output
+    assert not (tmp_path / "small").exists()
+
+
+@pytest.mark.parametrize(
+    "model, texts, message",
+    [(".", "texts.spacy", "R621.*model-best"), ("model-best", "none.spacy", "R401.*none.spacy")],
+)
+def test_paths_that_are_wrong(tmp_path, model, texts, message):
+    spacy.blank("en").to_disk(tmp_path / "model-best")
+    DocBin().to_disk(tmp_path / "texts.spacy")
+    result = run(tmp_path / model, tmp_path / "small", tmp_path / texts)
+    assert result.exit_code == 1 and re.search(message, result.output), result.output

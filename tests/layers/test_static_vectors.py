@@ -123,6 +123,19 @@ def test_vectors_made_of_pieces_of_words():
     assert numpy.allclose(found[1], weight @ nlp.vocab["unheard"].vector, atol=1e-5)
 
 
+@pytest.mark.parametrize("value", [numpy.nan, numpy.inf])
+@pytest.mark.parametrize("start", [True, False])
+def test_vectors_that_are_not_finite_numbers(value, start):
+    nlp = pipeline()
+    nlp.vocab.vectors.data[1, 0] = value
+    model = build_static_vectors_v1(3)
+    if start:
+        model = build_vocab_embed_v1(3, attr="ORTH", min_count=1, start="vectors")
+        learn_vocab([model], docs_of(nlp, "cat Dog"))
+    with pytest.raises(ValueError, match="R111.*1 of the pipeline's"):
+        model.initialize(X=docs_of(nlp, "cat Dog"))
+
+
 def test_without_vectors():
     with pytest.raises(ValueError, match="R107.*convert-vectors"):
         build_static_vectors_v1(3).initialize(X=docs_of(spacy.blank("en"), "cat"))

@@ -113,7 +113,8 @@ def test_balanced_weights_and_the_start_are_of_sums():
     assert pipe.cfg["balanced_weights"] == pytest.approx({"A": 4 / (2 * 3), "B": 4 / (2 * 1)})
     _, pipe = initialized(cats=cats)
     start = pipe.model.get_ref("output_layer").get_param("b")
-    assert start[0] - start[1] == pytest.approx(numpy.log(3.0), rel=1e-4)
+    # Sums of 3 and 1, with one more each.
+    assert start[0] - start[1] == pytest.approx(numpy.log(4.0 / 2.0), rel=1e-4)
     cats = [{"A": 0.75}, {"A": 0.75}]
     _, pipe = initialized("textcat_multilabel_lstm", cats=cats, class_weight="balanced")
     assert pipe.cfg["balanced_weights"] == pytest.approx({"A": 0.5 / 1.5})

@@ -206,8 +206,8 @@ def test_balanced_weights():
 
 
 def test_scores_start_from_how_frequent_labels_are():
-    """Before any training, of an empty text as well; a weighted label counts as often as it
-    weighs, and where a label has no example nothing is known."""
+    """Before any training, of an empty text as well: as often as it occurs, and once more, so
+    that none is impossible. A weighted label counts as often as it weighs."""
     texts = [*GOOD, BAD[0]]
 
     def start(factory, cats, **config):
@@ -216,13 +216,29 @@ def test_scores_start_from_how_frequent_labels_are():
         return nlp("").cats, nlp(BAD[0]).cats
 
     for cats in start("textcat_lstm", cats_of):
-        assert cats == pytest.approx({"POSITIVE": 3 / 4, "NEGATIVE": 1 / 4})
+        assert cats == pytest.approx({"POSITIVE": 4 / 6, "NEGATIVE": 2 / 6})
     for cats in start("textcat_lstm", cats_of, class_weight="balanced"):
         assert cats == pytest.approx({"POSITIVE": 1 / 2, "NEGATIVE": 1 / 2})
     for cats in start("textcat_multilabel_lstm", topics_of):
         assert cats == pytest.approx({"GOOD": 4 / 6, "FILM": 3 / 6})
     for cats in start("textcat_multilabel_lstm", lambda text: {"GOOD": 1.0, "BAD": 0.0}):
-        assert cats == {"GOOD": 0.5, "BAD": 0.5}
+        assert cats == pytest.approx({"GOOD": 5 / 6, "BAD": 1 / 6})
+
+
+@pytest.mark.parametrize("factory", ["textcat_lstm", "textcat_multilabel_lstm"])
+def test_a_label_without_examples_does_not_spoil_the_start_of_others(factory):
+    def start(labels):
+        nlp = make(factory)
+        examples = make_examples(nlp, [*GOOD, BAD[0]], cats_of)
+        nlp.get_pipe(factory).initialize(lambda: examples, nlp=nlp, labels=labels)
+        return nlp("").cats
+
+    alone = start(["POSITIVE", "NEGATIVE"])
+    with pytest.warns(UserWarning, match="W003.*MIXED"):
+        beside = start(["POSITIVE", "NEGATIVE", "MIXED"])
+    ratio = alone["POSITIVE"] / alone["NEGATIVE"]
+    assert ratio > 1.9
+    assert beside["POSITIVE"] / beside["NEGATIVE"] == pytest.approx(ratio, rel=1e-5)
 
 
 def test_labels_grow_after_training_without_changing_old_scores(pipeline):

@@ -163,6 +163,15 @@ def test_what_a_temperature_changed():
     assert found.ece == pytest.approx(calibration_error(probs, truths, known, exclusive))
 
 
+def test_of_soft_values_the_highest_is_true():
+    """Where labels exclude each other: with three, it may be below a half."""
+    logits = numpy.log([[0.4, 0.3, 0.3], [0.2, 0.6, 0.2]])
+    truths = numpy.array([[0.4, 0.35, 0.25], [0.1, 0.45, 0.45001]])
+    found = calibrate(logits, truths, ALL(logits.shape), True)
+    # The first is right at 0.4, the second wrong at 0.6.
+    assert found.ece_before == pytest.approx((0.6 + 0.6) / 2, abs=1e-6)
+
+
 # Expected calibration error
 
 

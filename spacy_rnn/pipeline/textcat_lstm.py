@@ -278,7 +278,8 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             warnings.warn(Warnings.W003.format(name=self.name, labels=unseen), stacklevel=4)
 
     def _balanced_weights(self, counts: "CorpusCounts", labels: List[str]) -> Dict[str, float]:
-        true, total = counts.positive, sum(counts.positive.values())
+        true = counts.positive
+        total = sum(true[name] for name in labels)
         return {name: total / (len(labels) * true[name]) for name in labels if counts.has(name)}
 
     def _check_weight_labels(self) -> None:

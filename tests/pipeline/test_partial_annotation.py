@@ -184,6 +184,20 @@ def test_two_classifiers_learn_from_one_corpus():
     loaded.update(examples, sgd=loaded.resume_training())
 
 
+def test_balanced_weights_are_of_the_labels_that_are_learned():
+    def weights(cats, labels):
+        nlp = make("textcat_lstm")
+        pipe = nlp.get_pipe("textcat_lstm")
+        pipe.cfg["class_weight"] = "balanced"
+        examples = annotate(nlp, [(text, cats(text)) for text in [*TEXTS, GOOD[0]]])
+        pipe.initialize(lambda: examples, nlp=nlp, labels=labels)
+        return pipe.cfg["balanced_weights"]
+
+    with pytest.warns(UserWarning, match="W005"):
+        found = weights(both, LABELS["textcat_lstm"])
+    assert found == weights(full, None) == pytest.approx({"POSITIVE": 7 / 8, "NEGATIVE": 7 / 6})
+
+
 def test_a_label_of_no_component_is_refused():
     nlp = make("textcat_lstm", labels=LABELS)
     nlp.initialize(lambda: annotate(nlp, [(text, full(text)) for text in TEXTS]))

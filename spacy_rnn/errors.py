@@ -253,6 +253,10 @@ class Errors:
         "extension of that name. Set `abstain = 0.0`, or remove the other by "
         '`Doc.remove_extension("abstained")` first.'
     )
+    R329 = (
+        "[R329] None of the labels that '{name}' is given, {labels}, is in the training data, "
+        "which has {found}. Look at the spelling in both."
+    )
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"
@@ -533,10 +537,11 @@ class Errors:
         "has none: {names}. Leave it out."
     )
     R641 = (
-        "[R641] No component of {path} learns {subject}, as the teachers teach them. It has: "
-        "{found}. Give another --student, or other teachers."
+        "[R641] No component that {path} trains learns {subject}, as the teachers teach them; of "
+        "cats, only this package's classifiers learn probabilities. It trains: {found}. Give "
+        "another --student, or other teachers."
     )
-    R642 = "[R642] {path} is the current folder, which cannot be replaced. Give another one."
+    R642 = "[R642] The current folder lies in {path}, which it would replace. Give another one."
     R651 = (
         "[R651] No component '{name}' of this pipeline writes categories or tags. Those that do: "
         "{found}."

@@ -80,8 +80,8 @@ class CsvWriter:
             if "abstained" in result:
                 flat["abstained"] = result["abstained"]
             # The label's own column comes first; scores follow in the order of the component.
-            names = dict.fromkeys([*self.labels, *result["cats"]])
-            flat.update({score_column(name): result["cats"].get(name) for name in names})
+            names = list(dict.fromkeys([*self.labels, *result["cats"]]))
+            flat.update({score_column(n, names): result["cats"].get(n) for n in names})
         for attr in _attrs(result):
             words = [token for token in result["tokens"] if not token["text"].isspace()]
             flat[attr] = " ".join(f"{token['text']}/{token[attr]}" for token in words)
@@ -90,9 +90,13 @@ class CsvWriter:
         return flat
 
 
-def score_column(label: str) -> str:
-    """The column of a label's scores: of its name, unless another column is called so."""
-    return f"score_{label}" if label in OWN_COLUMNS else label
+def score_column(label: str, labels: List[str]) -> str:
+    """The column of a label's scores: of its name, unless a column is called so that is none of
+    scores. labels: All that have a column."""
+    name = label
+    while name in OWN_COLUMNS or (name != label and name in labels):
+        name = f"score_{name}"
+    return name
 
 
 def _attrs(result: Dict[str, Any]) -> List[str]:

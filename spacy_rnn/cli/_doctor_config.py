@@ -1,7 +1,7 @@
 """Whether a training config says what it should."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -62,6 +62,15 @@ class Setup(NamedTuple):
         """Whether a component is given something in [initialize], such as "labels"."""
         settings = self.nlp.config["initialize"]["components"].get(name, {})
         return settings.get(what) is not None
+
+    def given_labels(self, name: str) -> Optional[List[str]]:
+        """The labels that a component is given in [initialize], None if it finds its own.
+
+        RAISES: Whatever a reader of a file of labels raises.
+        """
+        config = self.nlp.config.interpolate()["initialize"]["components"].get(name, {})
+        labels = registry.resolve({"labels": config.get("labels")})["labels"]
+        return None if labels is None else list(labels)
 
 
 def load_setup(path: Path, overrides: Dict[str, Any]) -> Setup:

@@ -48,13 +48,16 @@ def labels_of(pipe: Labelled, eg: Example) -> Tuple[str, ...]:
 def check_labels(setup: Setup, corpora: Corpora) -> Iterator[Finding]:
     """All that is to be said of the labels of all components."""
     for name, pipe in components_with_labels(setup).items():
+        given = setup.given_labels(name)
+        if isinstance(pipe, TextCatLSTM) and given is not None:
+            pipe.leave_others([*corpora.train, *corpora.dev], given)
         train, dev = ([labels_of(pipe, eg) for eg in examples] for examples in corpora)
         yield from check_can_be_learned(name, pipe, corpora.train)
         yield from check_counts(name, train, dev)
         if isinstance(pipe, TaggerBiLSTM):
             yield from check_tags(name, pipe, corpora)
             continue
-        yield from check_unlabelled(name, corpora)
+        yield from check_unlabelled(name, pipe, corpora)
         yield from check_balance(name, pipe, train)
         yield from check_contradictions(name, pipe, corpora)
         if setup.streamed:
@@ -123,10 +126,10 @@ def _shares(counts: Dict[str, int]) -> str:
     return ", ".join(named) + rarest
 
 
-def check_unlabelled(name: str, corpora: Corpora) -> Iterator[Finding]:
+def check_unlabelled(name: str, pipe: TextCatLSTM, corpora: Corpora) -> Iterator[Finding]:
     """Texts without categories."""
     for which, examples in zip(("training", "dev"), corpora):
-        without = sum(not eg.reference.cats for eg in examples)
+        without = sum(not pipe.own_cats(eg) for eg in examples)
         if 0 < without < len(examples):
             yield warn(
                 f"{name}: {without:,} {which} texts ({percent(without, len(examples))}) have no "

@@ -12,6 +12,7 @@ from spacy.training import Example
 
 from ..annotation.results import best_label, find_writers
 from ..errors import Errors
+from ..pipeline.textcat_lstm import TextCatLSTM
 
 # From which value on a soft label counts as true, as in scores.
 TRUE = 0.5
@@ -171,10 +172,11 @@ def find_findings(subject: Subject, examples: Sequence[Example]) -> Findings:
 
 
 def _judge_label(findings: Findings, eg: Example) -> None:
-    gold = best_label(eg.reference.cats)
-    if gold is None or eg.reference.cats[gold] <= 0:
+    doc, pipe = eg.predicted, findings.subject.pipe
+    cats = pipe.own_cats(eg) if isinstance(pipe, TextCatLSTM) else eg.reference.cats
+    gold = best_label(cats)
+    if gold is None or cats[gold] <= 0:
         return
-    doc = eg.predicted
     found = best_label({name: doc.cats[name] for name in findings.subject.pipe.labels}) or ""
     right = findings.one_of(gold, found)
     findings.probability(doc.cats[found], right)

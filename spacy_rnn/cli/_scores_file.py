@@ -10,8 +10,9 @@ from ..corpus.rows import Fault, Layout, Row, read_rows
 from ..errors import Errors
 from ._teachers import Cats, Teacher
 
-# Scores are rounded to two decimals, or more: by half a hundredth each at most.
-ROUNDING = 0.005
+# How far from 1 the scores of labels that exclude each other may sum up to: they are rounded. More
+# where all have two decimals, by half a hundredth each, and no more than that in all.
+ROUNDING, MOST = 0.01, 0.1
 ENDINGS = {".jsonl": "jsonl"}
 
 
@@ -36,9 +37,10 @@ def load_scores(name: str, column: str) -> Teacher:
     if not scores:
         raise ValueError(Errors.R405.format(path=name))
     labels = list(next(iter(scores.values())))
+    two_decimals = all(round(v, 2) == v for cats in scores.values() for v in cats.values())
+    tolerance = max(ROUNDING, min(0.005 * len(labels), MOST)) if two_decimals else ROUNDING
     # A little more, as sums of floats are rounded, too.
-    tolerance = len(labels) * ROUNDING + 1e-6
-    exclusive = all(abs(sum(cats.values()) - 1.0) < tolerance for cats in scores.values())
+    exclusive = all(abs(sum(cats.values()) - 1.0) < tolerance + 1e-6 for cats in scores.values())
     writers = Writers([name], labels, {}, None if exclusive else 0.5, [])
     return Teacher(name, spacy.blank("xx"), writers, scores)
 

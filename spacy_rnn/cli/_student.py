@@ -4,39 +4,44 @@ from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from spacy.cli.train import train
+from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
 from spacy.util import load_config, load_model_from_config, registry
 
-from ..annotation.results import Writers, find_writers
+from ..annotation.results import find_writers
 from ..corpus.files import require_path
 from ..errors import Errors
+from ..pipeline.textcat_lstm import TextCatLSTM
 from ._app import parse_overrides
 from ._teachers import Subject
 
 
 class Student(NamedTuple):
-    """A training config, the settings that it is trained with, and who writes what in its
-    pipeline."""
+    """A training config, the settings that it is trained with, and its pipeline."""
 
     config: Path
     overrides: Dict[str, Any]
-    writers: Writers
+    nlp: Language
 
     def require(self, subject: Subject, exclusive: bool) -> None:
-        """RAISES: ValueError if no component of the pipeline learns this.
+        """RAISES: ValueError if training changes no component that learns this.
 
         exclusive: Whether categories exclude each other.
         """
-        cats, tags = self.writers.cats, self.writers.tags.values()
-        if subject != Subject.cats:
-            learns = any(subject.value in attrs for attrs in tags)
-            kind = ""
+        frozen = self.nlp.config["training"]["frozen_components"]
+        names = [name for name in self.nlp.pipe_names if name not in frozen]
+        what = subject.value
+        if subject == Subject.cats:
+            # Those of spaCy refuse soft values.
+            pipes = (self.nlp.get_pipe(name) for name in names)
+            kinds = {p.exclusive_classes for p in pipes if isinstance(p, TextCatLSTM)}
+            learns = exclusive in kinds
+            what += " that exclude each other" if exclusive else " that do not exclude each other"
         else:
-            learns = bool(cats) and exclusive == (self.writers.threshold is None)
-            kind = " that exclude each other" if exclusive else " that do not exclude each other"
+            tags = find_writers(self.nlp).tags
+            learns = any(subject.value in tags.get(name, ()) for name in names)
         if not learns:
-            found = ", ".join([*cats, *self.writers.tags])
-            what = f"{subject.value}{kind}"
+            found = ", ".join(names) or "none"
             raise ValueError(Errors.R641.format(path=self.config, subject=what, found=found))
 
     def train(self, output: Path, gpu_id: int) -> None:
@@ -81,4 +86,4 @@ def find_student(
             raise ValueError(Errors.R632.format(path=config, variable=variable))
     nlp = load_model_from_config(loaded.interpolate(), auto_fill=True)
     registry.resolve(nlp.config.interpolate()["training"], schema=ConfigSchemaTraining)
-    return Student(config, overrides, find_writers(nlp))
+    return Student(config, overrides, nlp)

@@ -75,9 +75,9 @@ class BadLines:
 
 
 def check_output(output: Path, force: bool) -> None:
-    """RAISES: ValueError if it is a file, the folder that one is in, or one with something in it,
-    unless forced."""
-    if output.resolve() == Path.cwd():
+    """RAISES: ValueError if it is a file, or the current folder lies in it, or it is a folder with
+    something in it, unless forced."""
+    if output.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise ValueError(Errors.R642.format(path=output))
     if output.is_dir() and (force or not any(output.iterdir())):
         return

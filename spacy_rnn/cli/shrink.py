@@ -8,8 +8,8 @@ import numpy
 import spacy
 import typer
 from spacy.language import Language
+from spacy.pipeline.tok2vec import Tok2Vec
 from spacy.tokens import Doc
-from thinc.api import Model
 from wasabi import msg
 
 from ..annotation.pipelines import check_model
@@ -72,7 +72,7 @@ def keep_words(nlp: Language, count: int) -> None:
 
     RAISES: ValueError if there is no vocabulary.
     """
-    layers = [node for _, pipe in _with_our_layers(nlp) for node in pipe.model.walk()]
+    layers = [node for pipe in _compared(nlp).values() for node in pipe.model.walk()]
     layers = [node for node in layers if "keep_words" in node.attrs]
     if not layers:
         raise ValueError(Errors.R640.format(names=nlp.pipe_names))
@@ -110,16 +110,23 @@ def _our_pipes(nlp: Language) -> Iterator[Tuple[str, Any]]:
     return ((n, pipe) for n, pipe in nlp.pipeline if type(pipe).__module__.startswith(OURS))
 
 
-def _with_our_layers(nlp: Language) -> Iterator[Tuple[str, Any]]:
-    """The components that have layers of ours, as a shared tok2vec of spaCy's may have."""
-    models = ((name, pipe, getattr(pipe, "model", None)) for name, pipe in nlp.pipeline)
-    return ((n, pipe) for n, pipe, m in models if isinstance(m, Model) and shims_of(m))
+def _compared(nlp: Language) -> Dict[str, Any]:
+    """Our components, and each tok2vec that only these listen to: what changes there is seen in
+    their scores."""
+    ours = dict(_our_pipes(nlp))
+    shared = {
+        n: pipe for n, pipe in nlp.pipeline if isinstance(pipe, Tok2Vec) and shims_of(pipe.model)
+    }
+    return {
+        **{n: pipe for n, pipe in shared.items() if {*pipe.listening_components} <= {*ours}},
+        **ours,
+    }
 
 
 def halve_weights(nlp: Language, folder: Path) -> None:
     """Round the weights of our layers to half precision, in a saved pipeline."""
     ours = dict(_our_pipes(nlp))
-    for name, pipe in {**ours, **dict(_with_our_layers(nlp))}.items():
+    for name, pipe in _compared(nlp).items():
         file = folder / name / "model"
         file.write_bytes(halve(pipe.model, file.read_bytes(), thincs=name in ours))
         if name in ours:

@@ -52,8 +52,7 @@ class Component(Represented, SafeLoading):
         """
         examples = self._validated(examples, "update")
         self._check_truths(examples)
-        learned_from = examples if any(map(self._says_anything, examples)) else []
-        return self._step(learned_from, self._learn_batch, drop, sgd, losses)
+        return self._step(examples, self._learn_batch, drop, sgd, losses)
 
     def rehearse(
         self,
@@ -126,10 +125,6 @@ class Component(Represented, SafeLoading):
 
     def _check_truths(self, examples: List[Example]) -> None:
         """RAISES: ValueError for annotations that cannot be learned from."""
-
-    def _says_anything(self, eg: Example) -> bool:
-        """Whether there is something to learn from an example."""
-        return True
 
     def _read_corpus(
         self,

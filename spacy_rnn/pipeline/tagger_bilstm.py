@@ -405,9 +405,6 @@ class TaggerBiLSTM(Component, Tagger):
         rows, _ = self._truths(examples, self._tokens_of([eg.predicted for eg in examples]))
         return {self.name: float((rows >= 0).sum())}
 
-    def _says_anything(self, eg: Example) -> bool:
-        return bool(eg.reference.has_annotation(self.cfg["attr"]))
-
     def _truths(
         self, examples: List[Example], tokens: Tokens
     ) -> Tuple[numpy.ndarray, numpy.ndarray]:

@@ -33,7 +33,7 @@ from ..training.chance import chance_of_exclusive
 from ..training.loss import softmax_cross_entropy
 from ..training.semi_supervised import SemiSupervised
 from ..vocabulary.learning import learners_in
-from ..vocabulary.nb_svm import Target
+from ..vocabulary.nb_svm import Target, log_frequencies
 from . import abstained
 from .component import Component, sample_of, start_of
 from .explanations import Explains, SpanCats, rows_from
@@ -214,7 +214,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         vocab: Words to use, most frequent first, instead of those found in the data.
         RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
             has values outside of 0 to 1, or values of a text that do not sum to 1, or one label
-            only where no labels are given.
+            only where no labels are given, or none of those that are.
         """
         names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
@@ -234,12 +234,11 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
             self.semi_supervised.texts.check()
         counts = CorpusCounts()
         names = None if labels is None else list(labels)
-        others = self.cfg["other_labels"] = []
+        self.cfg["other_labels"] = []
 
         def count(eg: Example) -> None:
             if names is not None:
-                found = eg.reference.cats
-                others.extend(n for n in found if n not in names and n not in others)
+                self.leave_others([eg], names)
             self._validate_categories([eg])
             counts.add(eg)
 
@@ -253,14 +252,30 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         if not counts.labels:
             self._warn_of_no_annotation(len(counts.lengths))
         self._warn_of_unseen(counts, names)
-        if others:
-            warnings.warn(Warnings.W005.format(name=self.name, labels=others), stacklevel=3)
+        self._warn_of_others(counts, names)
         if self.cfg["class_weight"] == "balanced":
             self.cfg["balanced_weights"] = self._balanced_weights(counts, names)
         for node in self.model.walk():
             if "cut" in node.attrs:
                 node.attrs["cut"].add(numpy.asarray(counts.lengths))
         return names, counts
+
+    def leave_others(self, examples: Iterable[Example], labels: Iterable[str]) -> None:
+        """Leave all labels of examples to other components that are not among those given, or the
+        component's own."""
+        others, own = self.cfg["other_labels"], {*labels, *self.labels}
+        known = own.union(others)
+        for eg in examples:
+            found = [label for label in eg.reference.cats if label not in known]
+            others.extend(found)
+            known.update(found)
+
+    def _warn_of_others(self, counts: "CorpusCounts", labels: List[str]) -> None:
+        others = self.cfg["other_labels"]
+        if others and not counts.labels.keys() & {*labels, *self.labels}:
+            raise self._error(Errors.R329, labels=labels, found=others)
+        if others:
+            warnings.warn(Warnings.W005.format(name=self.name, labels=others), stacklevel=4)
 
     def _check_contrast(self, counts: "CorpusCounts") -> None:
         """RAISES: ValueError unless there are two labels to tell apart or, where they do not
@@ -292,11 +307,29 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Begin with what labels alone say, before the net learns: how frequent they are, since a
         bias would take hundreds of steps to the scores of a rare one; and a fit to them of layers
         that are fitted."""
-        self.chance_loss = self._find_chance(counts)
-        target = self._target(counts)
-        if self.labels and "start_from" in self.model.attrs:
-            self.model.attrs["start_from"](self.model, target.log_frequencies())
+        # Texts of one label only may be the first ones of a sorted stream, which says nothing.
+        told_apart = sum(map(counts.has, self.labels)) > int(self.exclusive_classes)
+        self.chance_loss = self._chance_of(*self._sums(counts)) if told_apart else None
         layers = [node for node in learners_in(self.model) if "fit_labels" in node.attrs]
+        target = self._target(counts) if told_apart and layers else None
+        if self.labels and "start_from" in self.model.attrs:
+            positive, negative, weights = self._sums(counts)
+            logits = log_frequencies(positive * weights, negative, self.exclusive_classes)
+            # What is fitted adds to the logits of its target.
+            logits = logits if target is None else target.log_frequencies()
+            self.model.attrs["start_from"](self.model, logits)
+        if target is not None:
+            self._fit(layers, counts, target)
+
+    def _sums(self, counts: "CorpusCounts") -> Tuple[numpy.ndarray, numpy.ndarray, numpy.ndarray]:
+        """How often each label is true, how often it is not, and its weight, of shape (labels,)."""
+        positive, negative = (
+            numpy.asarray([number[label] for label in self.labels], dtype="float32")
+            for number in (counts.positive, counts.negative)
+        )
+        return positive, negative, self.model.ops.to_numpy(self._weights())[0]
+
+    def _fit(self, layers: List[Model], counts: "CorpusCounts", target: Target) -> None:
         shown = {"disable": None if sum(counts.lengths) > LONG_FIT else True, "leave": False}
         for layer in layers:
             with tqdm(desc="Fitting n-grams to labels", bar_format="{desc} ...", **shown):
@@ -311,18 +344,6 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
     def _weigh(self, truths: numpy.ndarray, weights: numpy.ndarray) -> numpy.ndarray:
         """How much each truth counts, as in the loss. weights: Of labels, of shape (1, labels)."""
         return numpy.where(truths > 0, weights, numpy.float32(1.0))
-
-    def _find_chance(self, counts: "CorpusCounts") -> Optional[float]:
-        """The loss of guessing by how frequent labels are. None where texts are of one label only:
-        they may be the first ones of a sorted stream."""
-        if sum(map(counts.has, self.labels)) < (2 if self.exclusive_classes else 1):
-            return None
-        positive, negative = (
-            numpy.asarray([number[label] for label in self.labels], dtype="float32")
-            for number in (counts.positive, counts.negative)
-        )
-        weights = self.model.ops.to_numpy(self._weights())[0]
-        return self._chance_of(positive, negative, weights)
 
     def _chance_of(
         self, positive: numpy.ndarray, negative: numpy.ndarray, weights: numpy.ndarray
@@ -487,11 +508,6 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
     def _loss(self, examples: List[Example], tokens: Tokens, scores: Any) -> Tuple[float, Any]:
         return self.get_loss(examples, scores)
 
-    def _says_anything(self, eg: Example) -> bool:
-        if self.semi_supervised is not None and self.semi_supervised.on:
-            return True
-        return bool(self._truths_of([eg.reference.cats])[1].any())
-
     def _rehearse_batch(self, examples: List[Example], tokens: Tokens) -> Dict[str, float]:
         for model in (self.model, self._rehearsal_model):
             set_temperature(model, 1.0)
@@ -517,6 +533,13 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """Go on as another component would have. progress: As that one gave it."""
         if self.semi_supervised is not None:
             self.semi_supervised.texts.set_progress(progress)
+
+    def _load_cfg(self, loaded: Any) -> None:
+        # Versions before 0.10.1 have none.
+        others = loaded.setdefault("other_labels", [])
+        if not isinstance(others, list) or not all(isinstance(label, str) for label in others):
+            raise ValueError(f"the labels of others are {others!r}, not a list of names")
+        super()._load_cfg(loaded)
 
     def _check_truths(self, examples: List[Example]) -> None:
         if not self.labels:
@@ -566,14 +589,16 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         """What the categories of texts say of each label, and 1 where they say anything: both of
         shape (texts, labels). Of labels that exclude each other, those that are not named are
         false, and where none is true, nothing is known."""
-        labels = self.labels
-        truths = [[found.get(label, 0.0) for label in labels] for found in cats]
-        known = [[label in found for label in labels] for found in cats]
-        shape = len(cats), len(labels)
-        arrays = [numpy.asarray(rows, dtype="float32").reshape(shape) for rows in (truths, known)]
+        places = {label: i for i, label in enumerate(self.labels)}
+        shape = len(cats), len(places)
+        truths, known = numpy.zeros(shape, dtype="float32"), numpy.zeros(shape, dtype="float32")
+        for truth, is_known, found in zip(truths, known, cats):
+            for label, value in found.items():
+                if label in places:
+                    truth[places[label]], is_known[places[label]] = value, 1.0
         if self.exclusive_classes:
-            arrays[1][:] = arrays[0].any(axis=1, keepdims=True)
-        return arrays[0], arrays[1]
+            known[:] = truths.any(axis=1, keepdims=True)
+        return truths, known
 
     def _cross_entropy(self, scores: Floats2d, truths: Any, known: Any) -> Tuple[float, Floats2d]:
         return softmax_cross_entropy(
@@ -595,9 +620,13 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
         RAISES: ValueError for a value outside of 0 to 1.
         """
+        examples = list(examples)
+        for eg in examples:
+            self._check_values(eg)
+        # Where labels exclude each other, nothing is known of a text of which none is true.
         known = [(eg, self.own_cats(eg)) for eg in examples]
-        for eg, _ in known:
-            self._check_values(eg.reference)
+        if self.exclusive_classes:
+            known = [(eg, cats) for eg, cats in known if any(cats.values())]
         return super().score(
             [with_hard_cats(eg, cats, self.exclusive_classes) for eg, cats in known if cats],
             **kwargs,
@@ -605,19 +634,23 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
     def _validate_categories(self, examples: Iterable[Example]) -> None:
         for eg in examples:
-            self._check_values(eg.reference)
+            self._check_values(eg)
             if self.exclusive_classes:
                 self._check_sum(eg)
 
     def own_cats(self, eg: Example) -> Dict[str, float]:
         """The categories of an example, without those that are left to other components."""
-        others, cats = self.cfg.get("other_labels"), eg.reference.cats
-        return {n: value for n, value in cats.items() if n not in others} if others else cats
+        others, cats = self.cfg["other_labels"], eg.reference.cats
+        if not others:
+            return cats
+        left = set(others).difference(self.labels)
+        return {label: value for label, value in cats.items() if label not in left}
 
-    def _check_values(self, doc: Doc) -> None:
-        for label, value in doc.cats.items():
+    def _check_values(self, eg: Example) -> None:
+        for label, value in self.own_cats(eg).items():
             if not is_probability(value):
-                raise self._error(Errors.R302, label=label, value=value, text=start_of(doc))
+                text = start_of(eg.reference)
+                raise self._error(Errors.R302, label=label, value=value, text=text)
 
     def _check_sum(self, eg: Example) -> None:
         cats, text = self.own_cats(eg), start_of(eg.reference)
@@ -645,10 +678,11 @@ def with_hard_cats(eg: Example, cats: Dict[str, float], exclusive: bool) -> Exam
     """
     if cats == eg.reference.cats and all(value in (0.0, 1.0) for value in cats.values()):
         return eg
-    best = max(cats, key=lambda label: cats[label])
+    best = max(cats, key=lambda label: cats[label], default=None)
     reference = eg.reference.copy()
     reference.cats = {
-        label: float(label == best if exclusive else value >= TRUE) for label, value in cats.items()
+        label: float(label == best and value > 0.0 if exclusive else value >= TRUE)
+        for label, value in cats.items()
     }
     return Example(eg.predicted, reference)
 

@@ -36,10 +36,26 @@ class Target(NamedTuple):
 
     def log_frequencies(self) -> numpy.ndarray:
         """Logits of labels by how often they are true, of shape (labels,)."""
-        positive = (self.truths * self.weights).sum(0) + 1.0
-        if self.exclusive:
-            return numpy.log(positive) - numpy.log(positive).mean()
-        return numpy.log(positive / (((1.0 - self.truths) * self.weights).sum(0) + 1.0))
+        positive = (self.truths * self.weights).sum(0)
+        negative = ((1.0 - self.truths) * self.weights).sum(0)
+        return log_frequencies(positive, negative, self.exclusive)
+
+
+def log_frequencies(
+    positive: numpy.ndarray, negative: numpy.ndarray, exclusive: bool
+) -> numpy.ndarray:
+    """Logits of labels that are so often true, and so often not, as if each were so once more.
+
+    positive, negative: Of shape (labels,). exclusive: Whether labels exclude each other. Where one
+        only is ever true, nothing is known of the others, and all are alike.
+    RETURNS: Of shape (labels,).
+    """
+    if not exclusive:
+        return numpy.log((positive + 1.0) / (negative + 1.0))
+    if (positive > 0.0).sum() < 2:
+        return numpy.zeros_like(positive)
+    logits = numpy.log(positive + 1.0)
+    return logits - logits.mean()
 
 
 class NBSVM(NamedTuple):

@@ -91,8 +91,9 @@ def test_what_is_there_stays_unless_forced(source, tmp_path, monkeypatch):
     assert run("convert-vectors", source, tmp_path / "out", "--force").exit_code == 0
     assert vectors_in(tmp_path / "out").shape == (1, 1) and not (tmp_path / "out" / "mine").exists()
     monkeypatch.chdir(tmp_path / "out")
-    refused = run("convert-vectors", source, ".", "--force")
-    assert refused.exit_code == 1 and "R642" in refused.output
+    for current in (".", tmp_path):
+        refused = run("convert-vectors", source, current, "--force")
+        assert refused.exit_code == 1 and "R642" in refused.output
     assert vectors_in(tmp_path / "out").shape == (1, 1)
     (tmp_path / "file").write_text("mine")
     refused = run("convert-vectors", source, tmp_path / "file", "--force")

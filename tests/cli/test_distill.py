@@ -94,6 +94,9 @@ def made(tmp_path_factory):
     write_docs(folder / "tags.spacy", make_tagged_examples(nlp))
     config = config_path("textcat_lstm").read_text()
     (folder / "good.cfg").write_text(config)
+    spacys = spacy.blank("en")
+    spacys.add_pipe("textcat")
+    spacys.config.to_disk(folder / "spacys.cfg")
     (folder / "paths.cfg").write_text(config.replace("${paths.dev}", '"dev.spacy"'))
     (folder / "raw.txt").write_text("\n".join(RAW) + "\n")
     return folder
@@ -241,11 +244,22 @@ def test_scores_of_labels_that_do_not_exclude_each_other(made, tmp_path):
 @pytest.mark.parametrize("scale, exclusive", [(1.0, True), (0.9, False)])
 def test_scores_rounded_to_two_decimals(tmp_path, scale, exclusive):
     """Eight labels that exclude each other: rounding leaves 1.04 of the sum."""
-    scores = tmp_path / "scores.jsonl"
     cats = {f"L{i}": round(scale * (0.125 if i < 8 else 0.0), 2) for i in range(10)}
     assert abs(sum(cats.values()) - 1.0) > 0.01
-    srsly.write_jsonl(scores, [{"text": "a", "cats": cats}])
-    assert (load_scores(str(scores), "text").writers.threshold is None) == exclusive
+    assert is_exclusive(tmp_path, cats) == exclusive
+
+
+def test_many_scores_that_do_not_exclude_each_other(tmp_path):
+    """Whatever they sum up to by chance, unless they do so as rounding can explain."""
+    exact = {f"L{i}": 0.006123 for i in range(200)}
+    assert not is_exclusive(tmp_path, exact)
+    assert not is_exclusive(tmp_path, {f"L{i}": 0.01 for i in range(120)})
+    assert is_exclusive(tmp_path, {f"L{i}": 0.01 for i in range(95)})
+
+
+def is_exclusive(folder, cats):
+    srsly.write_jsonl(folder / "scores.jsonl", [{"text": "a", "cats": cats}])
+    return load_scores(str(folder / "scores.jsonl"), "text").writers.threshold is None
 
 
 def test_missing_scores_are_found_before_a_pipeline_annotates(made, tmp_path, monkeypatch):
@@ -435,7 +449,14 @@ def test_gold_tags_of_dev_are_not_seen(made, tmp_path):
         (
             ["topics", "--student", "{made}/good.cfg"],
             {"dev": "dev_topics.spacy"},
-            "R641.*cats that do not exclude each other.*It has: textcat_lstm",
+            "R641.*cats that do not exclude each other.*It trains: textcat_lstm",
+        ),
+        (["first", "--student", "{made}/spacys.cfg"], {}, "R641.*It trains: textcat[.]"),
+        (
+            ["first", "--student", "{made}/good.cfg"]
+            + ["--training.frozen_components", '["textcat_lstm"]'],
+            {},
+            "R641.*It trains: none",
         ),
     ],
 )

@@ -253,10 +253,27 @@ def test_many_labels_are_not_all_named():
 
 
 def test_texts_without_categories(setup):
-    assert list(check_unlabelled("pipe", corpora_of(setup))) == []
+    pipe = pipe_of(setup)
+    assert list(check_unlabelled("pipe", pipe, corpora_of(setup))) == []
     some = corpora_of(setup, lambda text: sentiment(text) if "film" in text else {})
-    found = list(check_unlabelled("pipe", some))
+    found = list(check_unlabelled("pipe", pipe, some))
     assert levels(found) == ["warn"] and "10 training texts (50 %)" in found[0].text
+
+
+def test_labels_of_other_classifiers(tmp_path):
+    """Where a component is given its labels, all others are left to others."""
+    labels = {"initialize.components.textcat_lstm.labels": ["POSITIVE", "NEGATIVE"]}
+
+    def cats(text):
+        own = sentiment(text) if "plot" not in text else {}
+        return {**own, "FILM": 1.0, "SCENE": 1.0}
+
+    setup, alone = make_setup(tmp_path, labels), make_setup(tmp_path)
+    found = list(check_labels(setup, corpora_of(setup, cats)))
+    said = " ".join(finding.text for finding in found)
+    assert "fail" not in levels(found) and "FILM" not in said
+    assert "2 label(s)" in said and "have no categories" in said
+    assert "fail" in levels(check_labels(alone, corpora_of(alone, cats)))
 
 
 def test_balance(tmp_path, setup):

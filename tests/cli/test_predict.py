@@ -22,7 +22,7 @@ from thinc.api import fix_random_seed
 from typer.testing import CliRunner
 
 from spacy_rnn.annotation.results import Annotated
-from spacy_rnn.annotation.text_writers import CsvWriter
+from spacy_rnn.annotation.text_writers import CsvWriter, score_column
 from spacy_rnn.cli import app
 from spacy_rnn.cli._prediction_files import _in_columns
 from spacy_rnn.cli.predict import find_sources
@@ -191,6 +191,7 @@ def test_a_label_that_is_called_as_another_column():
     )
     (row,) = csv.DictReader(io.StringIO(file.getvalue()))
     assert row == {"text": "x", "label": "tag", "score_label": "0.25", "score_tag": "0.75"}
+    assert score_column("label", ["label", "score_label"]) == "score_score_label"
 
 
 def test_csv_of_rows_with_other_keys(models, here):

@@ -111,6 +111,30 @@ def test_a_classifier(classifier, tmp_path):
 
 
 @needs_matplotlib
+def test_labels_of_other_classifiers_are_not_its_own(tmp_path):
+    nlp = spacy.blank("en")
+    textcat = nlp.add_pipe("textcat_lstm", config={"model": small_model()})
+
+    def cats(text):
+        return {"FILM": 1.0, "GOOD": float(text in GOOD), "BAD": float(text not in GOOD)}
+
+    examples = make_examples(nlp, TEXTS, cats)
+    with pytest.warns(UserWarning, match="W005.*FILM"):
+        textcat.initialize(lambda: examples, nlp=nlp, labels=["GOOD", "BAD"])
+    optimizer = nlp.create_optimizer()
+    optimizer.learn_rate = 0.01
+    for _ in range(40):
+        nlp.update(examples, sgd=optimizer)
+    nlp.to_disk(tmp_path / "model")
+    data = write(examples, tmp_path / "dev.spacy")
+    result = run(tmp_path / "model", data, "-o", tmp_path / "page.html")
+    assert result.exit_code == 0, result.output
+    rows = rows_of(page_of(tmp_path / "page.html")[0])
+    assert rows["GOOD"][3:] == ["3", "3", "0", "0"] and "FILM" not in rows
+    assert rows["cats_micro_f"] == ["1.0000"]
+
+
+@needs_matplotlib
 def test_limits(classifier, tmp_path):
     model, data = classifier
     assert run(model, data, "-o", tmp_path / "a.html", "--limit", 3).exit_code == 0
@@ -368,11 +392,11 @@ def test_a_threshold_of_zero_is_one():
 
 
 def test_a_function_has_no_report():
-    @spacy.Language.component("writes_cats", assigns=["doc.cats"])
-    def writes_cats(doc):
+    @spacy.Language.component("leaves_cats", assigns=["doc.cats"])
+    def leaves_cats(doc):
         return doc
 
     nlp = spacy.blank("en")
-    nlp.add_pipe("writes_cats")
-    with pytest.raises(ValueError, match="R654.*'writes_cats'"):
+    nlp.add_pipe("leaves_cats")
+    with pytest.raises(ValueError, match="R654.*'leaves_cats'"):
         find_subject(nlp, None)

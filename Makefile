@@ -272,4 +272,4 @@ push: $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) $(VENV_TRF) $(VENV_DEMO) $(VENV_SPARK) $(VENV_DOCS) $(VENV_UV) \
-		$(VENV_VERSIONS) corpus training metrics packages project.lock
+		$(VENV_VERSIONS) build corpus dist metrics packages project.lock training

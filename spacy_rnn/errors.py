@@ -253,10 +253,6 @@ class Errors:
         "extension of that name. Set `abstain = 0.0`, or remove the other by "
         '`Doc.remove_extension("abstained")` first.'
     )
-    R329 = (
-        "[R329] None of the labels that '{name}' is given, {labels}, is in the training data, "
-        "which has {found}. Look at the spelling in both."
-    )
 
     # corpus
     R401 = "[R401] {path} does not exist. {hint}"

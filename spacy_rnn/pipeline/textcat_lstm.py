@@ -214,7 +214,7 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
         vocab: Words to use, most frequent first, instead of those found in the data.
         RAISES: TypeError for a corpus that is empty, as spaCy's components; ValueError for one that
             has values outside of 0 to 1, or values of a text that do not sum to 1, or one label
-            only where no labels are given, or none of those that are.
+            only where no labels are given.
         """
         names, counts = self._learn(get_examples, labels, vocab)
         sample = sample_of(get_examples())
@@ -272,9 +272,10 @@ class TextCatLSTM(Component, Explains, TextCategorizer):
 
     def _warn_of_others(self, counts: "CorpusCounts", labels: List[str]) -> None:
         others = self.cfg["other_labels"]
-        if others and not counts.labels.keys() & {*labels, *self.labels}:
-            raise self._error(Errors.R329, labels=labels, found=others)
-        if others:
+        if not counts.labels.keys() & {*labels, *self.labels}:
+            # More likely spelled otherwise: `update` says so.
+            self.cfg["other_labels"] = []
+        elif others:
             warnings.warn(Warnings.W005.format(name=self.name, labels=others), stacklevel=4)
 
     def _check_contrast(self, counts: "CorpusCounts") -> None:

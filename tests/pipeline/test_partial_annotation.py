@@ -227,8 +227,11 @@ def test_a_label_that_is_added_is_no_longer_of_others():
 
 def test_labels_of_which_the_corpus_has_none():
     nlp = make("textcat_lstm", labels={"textcat_lstm": ["positive", "negative"]})
-    with pytest.raises(ValueError, match="R329.*'positive'.*'POSITIVE'"):
-        nlp.initialize(lambda: annotate(nlp, [(text, full(text)) for text in TEXTS]))
+    examples = annotate(nlp, [(text, full(text)) for text in TEXTS])
+    with pytest.warns(UserWarning, match="W003.*positive"):
+        optimizer = nlp.initialize(lambda: examples)
+    with pytest.raises(ValueError, match="R315.*'POSITIVE'.*positive"):
+        nlp.update(examples, sgd=optimizer)
 
 
 def test_labels_of_others_are_those_that_were_saved():

@@ -147,7 +147,7 @@ def draw(lines: List[Dict[str, Any]]) -> bytes:
                 known = [line for line in own if name in line["ratios"]]
                 places = [versions.index(line["version"]) for line in known]
                 values = [line["ratios"][name] for line in known]
-                part.plot(places, values, marker="o", label=label)
+                part.plot(places, values, marker="o", clip_on=False, label=label)
             part.set_title(title)
             part.set_ylim(bottom=0)
             part.grid(axis="y")

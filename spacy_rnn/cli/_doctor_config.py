@@ -1,7 +1,7 @@
 """Whether a training config says what it should."""
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional
+from typing import Any, Dict, Iterator, List, NamedTuple
 
 from spacy.language import Language
 from spacy.schemas import ConfigSchemaTraining
@@ -63,14 +63,13 @@ class Setup(NamedTuple):
         settings = self.nlp.config["initialize"]["components"].get(name, {})
         return settings.get(what) is not None
 
-    def given_labels(self, name: str) -> Optional[List[str]]:
-        """The labels that a component is given in [initialize], None if it finds its own.
+    def given_labels(self, name: str) -> List[str]:
+        """The labels that a component is given in [initialize].
 
         RAISES: Whatever a reader of a file of labels raises.
         """
-        config = self.nlp.config.interpolate()["initialize"]["components"].get(name, {})
-        labels = registry.resolve({"labels": config.get("labels")})["labels"]
-        return None if labels is None else list(labels)
+        settings = self.nlp.config.interpolate()["initialize"]["components"][name]
+        return list(registry.resolve({"labels": settings["labels"]})["labels"])
 
 
 def load_setup(path: Path, overrides: Dict[str, Any]) -> Setup:

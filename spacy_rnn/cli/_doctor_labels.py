@@ -48,9 +48,8 @@ def labels_of(pipe: Labelled, eg: Example) -> Tuple[str, ...]:
 def check_labels(setup: Setup, corpora: Corpora) -> Iterator[Finding]:
     """All that is to be said of the labels of all components."""
     for name, pipe in components_with_labels(setup).items():
-        given = setup.given_labels(name)
-        if isinstance(pipe, TextCatLSTM) and given is not None:
-            pipe.leave_others([*corpora.train, *corpora.dev], given)
+        if isinstance(pipe, TextCatLSTM) and setup.initializes(name, "labels"):
+            pipe.leave_others([*corpora.train, *corpora.dev], setup.given_labels(name))
         train, dev = ([labels_of(pipe, eg) for eg in examples] for examples in corpora)
         yield from check_can_be_learned(name, pipe, corpora.train)
         yield from check_counts(name, train, dev)

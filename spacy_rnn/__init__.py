@@ -1,3 +1,3 @@
 """Recurrent networks as spaCy components."""
 
-__version__ = "0.10.1"
+__version__ = "0.10.2"

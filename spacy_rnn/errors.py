@@ -103,6 +103,11 @@ class Errors:
         "[R111] {count} of the pipeline's {total} word vectors have values that are not finite "
         "numbers. Make the vectors anew: `spacy-rnn convert-vectors` refuses such lines."
     )
+    R112 = (
+        "[R112] In the table '{table}' of [initialize.lookups] the cluster of the word '{word}' is "
+        "{found}, but must be a whole number from 0 to 2**63 - 1: the path from the root of the "
+        "tree, the first turn in the lowest bit, or 0 where there is no cluster."
+    )
 
     R201 = "[R201] Unknown pooling: {found}. Use one or a list of: {allowed}."
     R202 = (

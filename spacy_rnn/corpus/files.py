@@ -139,20 +139,25 @@ def scan_lines(
             text.detach()
 
 
-def find_line_problem(line: str, encoding: str = "utf-8") -> Optional[str]:
-    """What is wrong with a line of `scan_lines`, or None."""
+def find_line_problem(line: str, encoding: Optional[str] = None) -> Optional[str]:
+    """What is wrong with a line of `scan_lines`, or None. encoding: As for `find_bad_byte`."""
     if len(line) > MAX_CHARS:
         return f"the line has more than {MAX_CHARS:,} characters: is the file of this format?"
     return find_bad_byte(line, encoding)
 
 
-def find_bad_byte(line: str, encoding: str = "utf-8") -> Optional[str]:
-    """The first byte of a line of `scan_lines` that is no text, and what to do, or None."""
+def find_bad_byte(line: str, encoding: Optional[str] = None) -> Optional[str]:
+    """The first byte of a line of `scan_lines` that is no text, and what to do, or None.
+
+    encoding: The one that was set; None where files are always UTF-8, and none can be set.
+    """
     found = _BAD_BYTE.search(line)
     if found is None:
         return None
-    name = encoding.upper()
-    advice = "set its encoding, or save it in UTF-8" if name == "UTF-8" else "set another encoding"
+    name = (encoding or "UTF-8").upper()
+    advice = "save the file in UTF-8" if name == "UTF-8" else "set another encoding"
+    if encoding and name == "UTF-8":
+        advice = "set its encoding, or " + advice
     return f"the byte {ord(found.group()) - _FIRST_BYTE:02x} is not {name}: {advice}"
 
 

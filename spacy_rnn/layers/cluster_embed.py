@@ -1,5 +1,6 @@
 """`spacy-rnn.ClusterEmbed.v1`: which words a word stands like, by Brown clusters."""
 
+from numbers import Integral
 from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 import numpy
@@ -128,11 +129,23 @@ def init(model: Model, X: Any = None, Y: Any = None) -> None:
 def _take_clusters(model: Model, vocab: Vocab) -> None:
     """Take those of the pipeline's lookups, or keep what there was before, if it has none."""
     found: Mapping[int, int] = vocab.lookups.get_table(TABLE, {})
+    check_paths(found, vocab.strings)
     clusters = ClusterTable.of(found) if found else model.attrs["clusters"]
     if not len(clusters):
         tables = ", ".join(vocab.lookups.tables) or "none"
         raise ValueError(Errors.R109.format(table=TABLE, found=tables))
     model.attrs["clusters"] = clusters
+
+
+def check_paths(table: Mapping[int, int], strings: Any) -> None:
+    """strings: Those of the vocabulary, which may lack some of the table's words.
+
+    RAISES: ValueError if a cluster is anything but a whole number that 63 bits can hold.
+    """
+    for key, path in table.items():
+        if not isinstance(path, Integral) or not 0 <= path < 2**63:
+            word = strings[key] if key in strings else key
+            raise ValueError(Errors.R112.format(table=TABLE, word=word, found=repr(path)))
 
 
 def learn_clusters(model: Model, corpus: CorpusKeys) -> None:

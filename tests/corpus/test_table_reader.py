@@ -97,7 +97,7 @@ def test_long_cells(write):
         ("a.csv", 'text,label\nx,1\n"x\n\ny","1\n\nz,0\n', {}, "R403.*line 5: .*quotes begins"),
         ("a.csv", 'text,label\r\n\r\n"x,1\r\n\r\n"y",0', {}, "R403.*line 3: .*quotes begins"),
         ("a.csv", 'text,label\nx,1\n"x"y,1\n', {}, "R403.*line 3: .*quotes begins here"),
-        ("a.csv", b"text,label\n\xff,1\n", {}, "R403.*line 2: the byte ff is not UTF-8"),
+        ("a.csv", b"text,label\n\xff,1\n", {}, "R403.*line 2: the byte ff is not UTF-8: set its"),
         ("a.csv", b"text,label\n" + b"x,1\n" * 9 + b'"\n\xe9",1\nx,1', {}, "R403.*line 12: .* e9"),
         ("a.tsv", b"text\tlabel\nx\t1\ny\t\xed\xa0\x80", {}, "R403.*line 3: the byte ed"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n\n{"text": "\xe9"}', {}, "R403.*line 3: .* e9"),

@@ -140,7 +140,7 @@ def test_files_that_are_cut_off(tmp_path):
 
 
 def test_bytes_that_are_no_text(tmp_path):
-    with pytest.raises(ValueError, match="R403.*line 2: the byte e9 is not UTF-8"):
+    with pytest.raises(ValueError, match="R403.*line 2: the byte e9 is not UTF-8: save the file"):
         load(write(tmp_path / "a.txt", b"a 1 2\ncaf\xe9 1 2\n"))
     with pytest.raises(ValueError, match="R403.*word 1: .*not UTF-8"):
         load(write(tmp_path / "a.bin", b"1 1\n\xe9 \0\0\0\0"))

@@ -95,6 +95,20 @@ def test_without_lookups():
         build_cluster_embed_v1(2).predict(docs_of(nlp, "cat"))
 
 
+@pytest.mark.parametrize("path", [2**63, -1, "0110", 1.5, None])
+def test_clusters_that_are_no_paths(path):
+    message = r"R112.*lexeme_cluster.*'dog' is .*, but must be a whole number from 0 to 2\*\*63"
+    with pytest.raises(ValueError, match=message):
+        make(pipeline({"cat": 0b01, "dog": path}))
+
+
+def test_the_deepest_path():
+    (found,) = make(pipeline({"cat": 2**63 - 1, "dog": 2**62})).predict(
+        docs_of(pipeline(), "cat dog")
+    )
+    assert (found[0] != found[1]).all()
+
+
 @pytest.mark.parametrize(
     "settings,message",
     [

@@ -155,9 +155,12 @@ def find_bad_byte(line: str, encoding: Optional[str] = None) -> Optional[str]:
     if found is None:
         return None
     name = (encoding or "UTF-8").upper()
-    advice = "save the file in UTF-8" if name == "UTF-8" else "set another encoding"
-    if encoding and name == "UTF-8":
-        advice = "set its encoding, or " + advice
+    if encoding is None:
+        advice = "save the file in UTF-8"
+    elif name == "UTF-8":
+        advice = "set its encoding, or save it in UTF-8"
+    else:
+        advice = "set another encoding"
     return f"the byte {ord(found.group()) - _FIRST_BYTE:02x} is not {name}: {advice}"
 
 

@@ -138,8 +138,9 @@ def _take_clusters(model: Model, vocab: Vocab) -> None:
 
 
 def check_paths(table: Mapping[int, int], strings: Any) -> None:
-    """strings: Those of the vocabulary, which may lack some of the table's words.
+    """Look at all clusters of spaCy's lookup table.
 
+    strings: Those of the vocabulary, which may lack some of the table's words.
     RAISES: ValueError if a cluster is anything but a whole number that 63 bits can hold.
     """
     for key, path in table.items():

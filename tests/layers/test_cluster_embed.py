@@ -102,11 +102,12 @@ def test_clusters_that_are_no_paths(path):
         make(pipeline({"cat": 0b01, "dog": path}))
 
 
-def test_the_deepest_path():
-    (found,) = make(pipeline({"cat": 2**63 - 1, "dog": 2**62})).predict(
-        docs_of(pipeline(), "cat dog")
-    )
-    assert (found[0] != found[1]).all()
+def test_the_deepest_paths_differ_by_any_turn():
+    nlp = pipeline({"cat": 2**63 - 1, "dog": 2**63 - 2, "sees": 2**62 - 1})
+    model = make(nlp, prefixes=(0,))
+    for other in (model, build_cluster_embed_v1(2, (0,)).from_bytes(model.to_bytes())):
+        (found,) = other.predict(docs_of(nlp, "cat dog sees unheard"))
+        assert len({tuple(row) for row in found.tolist()}) == 4
 
 
 @pytest.mark.parametrize(

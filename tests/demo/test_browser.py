@@ -38,6 +38,9 @@ REVIEW = "A warm, funny film. The second half drags, and the ending is a dull me
 HOSTILE = "<img src=x onerror=\"document.title='x'\"> ${7*7} {{value}} <script>1</script> & film"
 MOST = 2000
 WAIT = 30
+# Where a processor computes bfloat16, a text that is read at once is read in it, and one that is
+# read word by word is not.
+same_scores = partial(pytest.approx, abs=0.005)
 
 
 @pytest.fixture(scope="module")
@@ -146,9 +149,6 @@ class Demo:
         code = "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent)"
         return self.browser.execute_script(code, selector)
 
-    def shows(self, selector, texts):
-        return self.texts(selector) == texts
-
     def until(self, condition):
         wait = WebDriverWait(self.browser, WAIT, 0.1, [StaleElementReferenceException])
         return wait.until(lambda _: condition())
@@ -168,13 +168,17 @@ class Demo:
 
     def expect(self, cats):
         """Wait for the scores of a text."""
-        # Where a processor computes bfloat16, a text that is read at once is read in it.
-        wanted = pytest.approx(cats, abs=0.005)
+        wanted = same_scores(cats)
         try:
             self.until(lambda: self.scores() == wanted)
         except TimeoutException:
             assert self.scores() == wanted
             raise
+
+    def explains(self, style, cats):
+        """Whether a picture explains a label with its score."""
+        words = [text.split() for text in self.texts(f".rnn-{style} .rnn-label")]
+        return {label: float(score) for label, score in words} == cats
 
     def drawn(self, style):
         """The text of a picture."""
@@ -229,9 +233,9 @@ def test_the_label_to_explain(demo, pipelines):
     scores = pipelines[0](REVIEW).cats
     for label, score in scores.items():
         choose(demo, label)
-        wanted = [f"{label} {score:.3f}"]
-        demo.until(partial(demo.shows, ".rnn-words .rnn-label", wanted))
-        demo.until(partial(demo.shows, ".rnn-running .rnn-label", wanted))
+        wanted = same_scores({label: score})
+        for style in ("words", "running"):
+            demo.until(partial(demo.explains, style, wanted))
 
 
 def choose(demo, label):
